@@ -1,0 +1,268 @@
+//! Passwords: argon2id in a bounded pool.
+//!
+//! Owns hashing and checking. Refuses to let sign-ins take the machine: at most one hash a core
+//! less one runs, a bounded number waits, and the rest is told to come back.
+
+use std::{fmt, sync::Arc};
+
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use super::random;
+use crate::{
+    config::Auth,
+    problem::{OVERLOADED, Problem},
+};
+
+/// Fewest characters of a new password (NIST SP 800-63B).
+pub const MIN_CHARS: usize = 8;
+/// Most characters of a password.
+pub const MAX_CHARS: usize = 1_024;
+/// How many may wait for each hash that runs.
+const WAITING_PER_WORKER: usize = 64;
+
+/// A password as typed: unmodified, never shown, wiped when dropped.
+#[derive(Clone)]
+pub struct Password(Zeroizing<String>);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<redacted>")
+    }
+}
+
+impl Password {
+    /// A new password: 8 to 1024 characters, any characters.
+    ///
+    /// # Errors
+    /// `invalid-field` at `pointer` for another length.
+    pub fn new(text: String, pointer: &str) -> Result<Self, Problem> {
+        let text = Zeroizing::new(text);
+        if (MIN_CHARS..=MAX_CHARS).contains(&text.chars().count()) {
+            return Ok(Self(text));
+        }
+        let rule = format!("a password has {MIN_CHARS} to {MAX_CHARS} characters");
+        Err(Problem::invalid_field(pointer, rule))
+    }
+
+    /// A password to be checked: whatever was typed, but not without bound.
+    ///
+    /// # Errors
+    /// `invalid-field` at `pointer` beyond 1024 characters.
+    pub fn typed(text: String, pointer: &str) -> Result<Self, Problem> {
+        let text = Zeroizing::new(text);
+        if text.chars().count() <= MAX_CHARS {
+            return Ok(Self(text));
+        }
+        Err(Problem::invalid_field(pointer, format!("a password has at most {MAX_CHARS} characters")))
+    }
+
+    /// A secret that is hashed like a password, such as that of an API key.
+    pub(super) fn secret(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+}
+
+/// Why a hash was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HashError {
+    /// Too many are waiting.
+    #[error("too many passwords are being hashed")]
+    Overloaded,
+    /// The library failed, or a stored hash is damaged.
+    #[error("a password could not be hashed")]
+    Failed,
+}
+
+impl From<HashError> for Problem {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Overloaded => Self::new(&OVERLOADED).retry_after(1),
+            HashError::Failed => Self::internal(error),
+        }
+    }
+}
+
+/// What came of checking a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is not the password.
+    Wrong,
+    /// It is.
+    Right,
+    /// It is, and its hash was made with other costs than today's: hash it anew.
+    RightButOutdated,
+}
+
+/// The pool that hashes. Cheap to clone.
+#[derive(Clone)]
+pub struct PasswordHashing(Arc<Inner>);
+
+struct Inner {
+    argon2: Argon2<'static>,
+    workers: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    /// The hash of a password nobody has: checking against it takes the time of a real check.
+    dummy: String,
+}
+
+impl fmt::Debug for PasswordHashing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHashing")
+    }
+}
+
+impl PasswordHashing {
+    /// A pool with the configured costs, for as many cores as there are less one.
+    ///
+    /// # Errors
+    /// Costs that argon2id refuses.
+    pub fn new(auth: &Auth) -> Result<Self, HashError> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        Self::with_workers(auth, cores.saturating_sub(1).max(1))
+    }
+
+    fn with_workers(auth: &Auth, workers: usize) -> Result<Self, HashError> {
+        let params = Params::new(
+            auth.password_memory_kib,
+            auth.password_iterations,
+            auth.password_parallelism,
+            None,
+        );
+        let params = params.map_err(|_| HashError::Failed)?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let nobody = Zeroizing::new(random::<32>());
+        let dummy = hash(&argon2, nobody.as_ref())?;
+        Ok(Self(Arc::new(Inner {
+            argon2,
+            workers: Arc::new(Semaphore::new(workers)),
+            waiting: Arc::new(Semaphore::new(workers.saturating_mul(WAITING_PER_WORKER))),
+            dummy,
+        })))
+    }
+
+    /// Hashes a password, as a PHC string.
+    ///
+    /// # Errors
+    /// [`HashError`].
+    pub async fn hash(&self, password: Password) -> Result<String, HashError> {
+        self.run(move |inner| hash(&inner.argon2, password.0.as_bytes())).await
+    }
+
+    /// Checks a password against a stored hash. Without one, which is how an unknown user
+    /// arrives here, it takes as long and is wrong.
+    ///
+    /// # Errors
+    /// [`HashError`]; also for a stored hash that is none.
+    pub async fn verify(
+        &self,
+        password: Password,
+        stored: Option<String>,
+    ) -> Result<Verdict, HashError> {
+        self.run(move |inner| {
+            let known = stored.is_some();
+            let stored = stored.as_ref().unwrap_or(&inner.dummy);
+            let parsed = PasswordHash::new(stored).map_err(|_| HashError::Failed)?;
+            let right = inner.argon2.verify_password(password.0.as_bytes(), &parsed).is_ok();
+            Ok(match (known && right, outdated(&inner.argon2, &parsed)) {
+                (false, _) => Verdict::Wrong,
+                (true, false) => Verdict::Right,
+                (true, true) => Verdict::RightButOutdated,
+            })
+        })
+        .await
+    }
+
+    /// Runs a job on a worker. The permits travel with the job, so that a caller who goes away
+    /// does not let another one in while the core is still busy.
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Inner) -> Result<T, HashError> + Send + 'static,
+    ) -> Result<T, HashError> {
+        let inner = Arc::clone(&self.0);
+        let place = Arc::clone(&inner.waiting).try_acquire_owned();
+        let place = place.map_err(|_| HashError::Overloaded)?;
+        let worker = Arc::clone(&inner.workers).acquire_owned().await;
+        let worker = worker.map_err(|_| HashError::Failed)?;
+        let running = tokio::task::spawn_blocking(move || {
+            let result = job(&inner);
+            drop((place, worker));
+            result
+        });
+        running.await.unwrap_or(Err(HashError::Failed))
+    }
+}
+
+fn hash(argon2: &Argon2<'_>, password: &[u8]) -> Result<String, HashError> {
+    let hashed: Result<PasswordHash, _> = argon2.hash_password_with_salt(password, &random::<16>());
+    hashed.map(|hash| hash.to_string()).map_err(|_| HashError::Failed)
+}
+
+fn outdated(argon2: &Argon2<'_>, stored: &PasswordHash) -> bool {
+    let today = argon2.params();
+    stored.algorithm.as_str() != "argon2id"
+        || Params::try_from(stored).map_or(true, |then| {
+            (then.m_cost(), then.t_cost(), then.p_cost())
+                != (today.m_cost(), today.t_cost(), today.p_cost())
+        })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    /// Costs that make tests quick.
+    pub(in crate::crypto) fn cheap() -> Auth {
+        Auth { password_memory_kib: 64, ..Config::default().auth }
+    }
+
+    fn typed(text: &str) -> Password {
+        Password::typed(text.to_owned(), "/password").unwrap()
+    }
+
+    #[test]
+    fn the_length_of_a_new_password_is_bounded() {
+        let check = |length: usize| Password::new("é".repeat(length), "/password").is_ok();
+        assert_eq!([check(7), check(8), check(1_024), check(1_025)], [false, true, true, false]);
+        let problem = Password::typed("x".repeat(1_025), "/password").unwrap_err();
+        assert_eq!(problem.code(), "invalid-field");
+    }
+
+    #[tokio::test]
+    async fn the_right_password_is_right_and_another_wrong() {
+        let pool = PasswordHashing::with_workers(&cheap(), 1).unwrap();
+        let stored = pool.hash(typed("correct horse")).await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=64,t=1,p=1$"));
+        let right = pool.verify(typed("correct horse"), Some(stored.clone())).await;
+        assert_eq!(right, Ok(Verdict::Right));
+        let wrong = pool.verify(typed("correct horsE"), Some(stored)).await;
+        assert_eq!(wrong, Ok(Verdict::Wrong));
+        assert_eq!(pool.verify(typed("x"), None).await, Ok(Verdict::Wrong));
+        assert_eq!(pool.verify(typed("x"), Some("md5".into())).await, Err(HashError::Failed));
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_other_costs_is_outdated() {
+        let pool = PasswordHashing::with_workers(&cheap(), 1).unwrap();
+        let stored = pool.hash(typed("correct horse")).await.unwrap();
+        let dearer = Auth { password_iterations: 2, ..cheap() };
+        let pool = PasswordHashing::with_workers(&dearer, 1).unwrap();
+        let verdict = pool.verify(typed("correct horse"), Some(stored)).await;
+        assert_eq!(verdict, Ok(Verdict::RightButOutdated));
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_told_to_come_back() {
+        let pool = PasswordHashing::with_workers(&cheap(), 1).unwrap();
+        let all = u32::try_from(WAITING_PER_WORKER).unwrap();
+        let taken = Arc::clone(&pool.0.waiting).try_acquire_many_owned(all).unwrap();
+        assert_eq!(pool.hash(typed("correct horse")).await, Err(HashError::Overloaded));
+        drop(taken);
+        assert!(pool.hash(typed("correct horse")).await.is_ok());
+    }
+}

@@ -1,0 +1,19 @@
+//! Reading a request strictly: what is not understood is refused, never ignored.
+//!
+//! Owns bodies, queries, path ids and the conditional headers. Every refusal is a
+//! [`Problem`](crate::problem::Problem) of the bad-input table.
+
+mod body;
+mod headers;
+mod json;
+mod limit;
+mod path;
+mod query;
+mod strict;
+
+pub use headers::{IdempotencyKey, IfMatch, MinPosition, PLATFORM_POSITION, etag};
+pub use json::Json;
+pub use limit::Limit;
+pub use path::Path;
+pub use query::Query;
+pub use strict::{MAX_DEPTH, from_slice};

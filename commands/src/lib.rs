@@ -1,0 +1,16 @@
+//! Use cases: what people, programs and policies may ask of the platform.
+//!
+//! Owns authorisation of commands, their execution against the log, policies and timers.
+//! Refuses to read projections: a decision rests on streams and claims alone.
+
+mod caller;
+mod context;
+mod error;
+mod execute;
+mod unit;
+
+pub use caller::{Caller, Denied, Grants};
+pub use context::Context;
+pub use error::{CommandError, Refusal};
+pub use execute::{Done, UseCase, execute};
+pub use unit::{Handle, Unit};

@@ -1,0 +1,279 @@
+//! A unit of work: the aggregates one command touches, and what happened to each.
+//!
+//! Everything that was loaded becomes a condition of the append, so a decision that rests on
+//! several streams holds only if none of them moved.
+
+use std::{any::Any, marker::PhantomData};
+
+use domain::kernel::{Aggregate, DomainEvent, KeyId, StreamId, Version};
+use eventstore::{
+    Append, Claim, Committed, Expected, Loaded, NewEvent, Store, StreamAppend, Ticket,
+};
+use uuid::Uuid;
+
+use crate::{context::Context, error::Refusal};
+
+/// The aggregates of one command.
+pub struct Unit<'c> {
+    ctx: &'c Context,
+    entries: Vec<Box<dyn Entry>>,
+    claims: Vec<Claim>,
+    shred: Vec<KeyId>,
+    ticket: Option<Ticket>,
+    fresh: bool,
+}
+
+/// A loaded aggregate of a [`Unit`].
+pub struct Handle<A> {
+    index: usize,
+    aggregate: PhantomData<fn() -> A>,
+}
+
+impl<A> std::fmt::Debug for Handle<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Handle({})", self.index)
+    }
+}
+
+impl<A> Clone for Handle<A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A> Copy for Handle<A> {}
+
+impl std::fmt::Debug for Unit<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Unit of {} streams", self.entries.len())
+    }
+}
+
+impl<'c> Unit<'c> {
+    pub(crate) fn new(ctx: &'c Context, fresh: bool) -> Self {
+        Self {
+            ctx,
+            entries: Vec::new(),
+            claims: Vec::new(),
+            shred: Vec::new(),
+            ticket: None,
+            fresh,
+        }
+    }
+
+    /// The surroundings of the command.
+    #[must_use]
+    pub const fn ctx(&self) -> &'c Context {
+        self.ctx
+    }
+
+    /// Loads an aggregate. The first one loaded is waited for in line, so load the busiest first.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn load<A: Aggregate>(&mut self, id: A::Id) -> Result<Handle<A>, Refusal> {
+        let store = &self.ctx.store;
+        let stream = StreamId::of(A::Event::CATEGORY, id);
+        if let Some(index) = self.entries.iter().position(|entry| entry.stream() == stream) {
+            return Ok(Handle { index, aggregate: PhantomData });
+        }
+        if self.ticket.is_none() {
+            self.ticket = Some(store.ticket(stream).await.map_err(Refusal::Load)?);
+        }
+        let loaded = if self.fresh {
+            store.load_fresh::<A>(stream.id).await
+        } else {
+            store.load::<A>(stream.id).await
+        };
+        let loaded = loaded.map_err(Refusal::Load)?;
+        Ok(self.track(stream, loaded))
+    }
+
+    /// Begins an aggregate under a new id; nothing needs to be read.
+    pub fn begin<A: Aggregate>(&mut self, id: A::Id) -> Handle<A> {
+        let none = Version(0);
+        let loaded = Loaded { state: A::default(), version: none, edited: none, cached: false };
+        self.track(StreamId::of(A::Event::CATEGORY, id), loaded)
+    }
+
+    fn track<A: Aggregate>(&mut self, stream: StreamId, loaded: Loaded<A>) -> Handle<A> {
+        let index = self.entries.len();
+        self.entries.push(Box::new(Tracked { stream, before: loaded.version, loaded, events: Vec::new() }));
+        Handle { index, aggregate: PhantomData }
+    }
+
+    /// The state of an aggregate, with what was decided in this unit.
+    ///
+    /// # Panics
+    /// Never for a handle of this unit.
+    #[must_use]
+    pub fn state<A: Aggregate>(&self, handle: Handle<A>) -> &A {
+        &self.tracked(handle).loaded.state
+    }
+
+    /// The version a client may name to say what it has seen.
+    #[must_use]
+    pub fn edited<A: Aggregate>(&self, handle: Handle<A>) -> Version {
+        self.tracked(handle).loaded.edited
+    }
+
+    /// Demands that the client has seen the newest edit.
+    ///
+    /// # Errors
+    /// [`Refusal::Stale`] otherwise.
+    pub fn expect<A: Aggregate>(
+        &self,
+        handle: Handle<A>,
+        seen: Option<Version>,
+    ) -> Result<(), Refusal> {
+        let current = self.edited(handle);
+        match seen {
+            Some(seen) if seen != current => Err(Refusal::Stale { current }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Asks an aggregate; its events wait for the end of the unit.
+    ///
+    /// # Errors
+    /// The aggregate's refusal.
+    pub fn decide<A: Aggregate>(
+        &mut self,
+        handle: Handle<A>,
+        command: &A::Command,
+    ) -> Result<(), Refusal> {
+        let now = self.ctx.now;
+        let tracked = self.tracked_mut(handle);
+        for event in tracked.loaded.state.decide(command, now)? {
+            tracked.apply(event);
+        }
+        Ok(())
+    }
+
+    /// Takes, releases or hands over a unique value with the append.
+    pub fn claim(&mut self, claim: Claim) {
+        self.claims.push(claim);
+    }
+
+    /// Destroys a key with the append.
+    pub fn shred(&mut self, keys: impl IntoIterator<Item = KeyId>) {
+        self.shred.extend(keys);
+    }
+
+    /// Whether anything was decided on a state that may be out of date.
+    pub(crate) fn guessed(&self) -> bool {
+        self.entries.iter().any(|entry| entry.cached())
+    }
+
+    pub(crate) fn into_append(self, reply: Option<serde_json::Value>) -> (Append, Finish) {
+        let append = Append {
+            command: self.ctx.command,
+            reply,
+            streams: self.entries.iter().map(|entry| entry.append()).collect(),
+            claims: self.claims,
+            shred: self.shred,
+            meta: self.ctx.meta(),
+        };
+        (append, Finish { entries: self.entries, _ticket: self.ticket })
+    }
+
+    #[expect(clippy::expect_used, reason = "a handle is only made by the unit that tracks it")]
+    fn tracked<A: Aggregate>(&self, handle: Handle<A>) -> &Tracked<A> {
+        let entry = self.entries.get(handle.index).map(|entry| entry.any());
+        entry.and_then(|any| any.downcast_ref()).expect("a handle of this unit")
+    }
+
+    #[expect(clippy::expect_used, reason = "a handle is only made by the unit that tracks it")]
+    fn tracked_mut<A: Aggregate>(&mut self, handle: Handle<A>) -> &mut Tracked<A> {
+        let entry = self.entries.get_mut(handle.index).map(|entry| entry.any_mut());
+        entry.and_then(|any| any.downcast_mut()).expect("a handle of this unit")
+    }
+}
+
+/// What is left to do once the append stands: keep the states, let the next in line go.
+pub(crate) struct Finish {
+    entries: Vec<Box<dyn Entry>>,
+    _ticket: Option<Ticket>,
+}
+
+impl Finish {
+    pub(crate) fn committed(&self, store: &Store, committed: &Committed) {
+        if !committed.duplicate {
+            self.entries.iter().for_each(|entry| entry.remember(store));
+        }
+    }
+}
+
+struct Tracked<A: Aggregate> {
+    stream: StreamId,
+    before: Version,
+    loaded: Loaded<A>,
+    events: Vec<A::Event>,
+}
+
+impl<A: Aggregate> Tracked<A> {
+    fn apply(&mut self, event: A::Event) {
+        self.loaded.version = Version(self.loaded.version.0.saturating_add(1));
+        if event.edits() {
+            self.loaded.edited = self.loaded.version;
+        }
+        self.loaded.state = std::mem::take(&mut self.loaded.state).evolve(&event);
+        self.events.push(event);
+    }
+}
+
+/// A tracked aggregate of whatever kind.
+trait Entry: Send + Sync {
+    fn stream(&self) -> StreamId;
+    fn cached(&self) -> bool;
+    fn append(&self) -> StreamAppend;
+    fn remember(&self, store: &Store);
+    fn any(&self) -> &dyn Any;
+    fn any_mut(&mut self) -> &mut dyn Any;
+}
+
+impl<A: Aggregate> Entry for Tracked<A> {
+    fn stream(&self) -> StreamId {
+        self.stream
+    }
+
+    fn cached(&self) -> bool {
+        self.loaded.cached
+    }
+
+    fn append(&self) -> StreamAppend {
+        let subject = self.loaded.state.subject();
+        StreamAppend {
+            tenant: self.loaded.state.tenant(),
+            stream: self.stream,
+            expected: Expected::Exact(self.before),
+            events: self.events.iter().map(|event| NewEvent::of(event, subject)).collect(),
+        }
+    }
+
+    fn remember(&self, store: &Store) {
+        if !self.events.is_empty() {
+            store.remember(self.stream.id, Loaded { cached: true, ..self.loaded.clone() });
+        }
+    }
+
+    fn any(&self) -> &dyn Any {
+        self
+    }
+
+    fn any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+/// The id of an aggregate named by something that is not an id, through a claim.
+///
+/// # Errors
+/// If the log cannot be read.
+pub(crate) async fn holder(
+    ctx: &Context,
+    scope: &str,
+    key: &str,
+) -> Result<Option<Uuid>, Refusal> {
+    ctx.store.claim_owner(scope, key).await.map_err(|fault| Refusal::Load(fault.into()))
+}

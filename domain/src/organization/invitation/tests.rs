@@ -1,0 +1,185 @@
+//! Each rule of an invitation, as past facts, a command and what follows.
+
+use uuid::Uuid;
+
+use super::*;
+use crate::kernel::testing::{at, given};
+
+const DAY: i64 = 86_400;
+
+fn user() -> UserId {
+    UserId::from_uuid(Uuid::from_u128(7))
+}
+
+fn invite() -> Invite {
+    Invite {
+        invitation_id: InvitationId::from_uuid(Uuid::from_u128(3)),
+        organization_id: OrganizationId::from_uuid(Uuid::from_u128(1)),
+        workspace_id: None,
+        email: "ada@example.org".into(),
+        email_digest: "digest-of-ada".into(),
+        role_ids: vec![],
+        token_hash: "first".into(),
+        invited_by: user(),
+        message: Some("welcome".into()),
+        expires_at: at(7 * DAY),
+    }
+}
+
+fn invited() -> InvitationEvent {
+    invite().decide(at(0)).unwrap().remove(0)
+}
+
+fn resend() -> InvitationCommand {
+    InvitationCommand::Resend { token_hash: "second".into(), expires_at: at(14 * DAY) }
+}
+
+fn resent(count: i16) -> InvitationEvent {
+    InvitationEvent::Resent {
+        token_hash: "second".into(),
+        count,
+        sent_at: at(DAY),
+        expires_at: at(14 * DAY),
+    }
+}
+
+fn proof(address: &str, link: Option<&str>) -> Proof {
+    Proof {
+        email_digests: vec!["digest-of-another".into(), address.into()],
+        token_hash: link.map(str::to_owned),
+    }
+}
+
+fn accept(proof: Proof) -> InvitationCommand {
+    InvitationCommand::Accept { user_id: user(), proof }
+}
+
+fn rightly() -> Proof {
+    proof("digest-of-ada", Some("first"))
+}
+
+fn accepted(seconds: i64) -> InvitationEvent {
+    InvitationEvent::Accepted { user_id: user(), resolved_at: at(seconds) }
+}
+
+#[test]
+fn it_belongs_to_the_organization_but_is_sealed_under_its_own_key() {
+    let state =
+        given::<Invitation>([]).when(InvitationCommand::Invite(Box::new(invite()))).then_state();
+    assert_eq!(state.tenant(), invite().organization_id.tenant());
+    assert_eq!(state.subject(), Some(invite().invitation_id.key()));
+    given::<Invitation>([invited()])
+        .when(InvitationCommand::Invite(Box::new(invite())))
+        .then_err(InvitationError::IdRetired);
+}
+
+#[test]
+fn nothing_can_be_asked_before_it_is_sent() {
+    for command in [accept(rightly()), resend(), InvitationCommand::Revoke] {
+        given::<Invitation>([]).when(command).then_err(InvitationError::Missing);
+    }
+}
+
+#[test]
+fn the_invited_accept_with_or_without_the_link() {
+    for link in [Some("first"), None] {
+        given::<Invitation>([invited()])
+            .at(at(DAY))
+            .when(accept(proof("digest-of-ada", link)))
+            .then([accepted(DAY)]);
+    }
+}
+
+#[test]
+fn nobody_else_can_answer() {
+    let wrong = [
+        (proof("digest-of-eve", None), InvitationError::Missing),
+        (proof("digest-of-eve", Some("guess")), InvitationError::Missing),
+        (proof("digest-of-eve", Some("first")), InvitationError::OtherAddress),
+        (proof("digest-of-ada", Some("guess")), InvitationError::StaleLink),
+    ];
+    for (proof, refusal) in wrong {
+        given::<Invitation>([invited()]).when(accept(proof.clone())).then_err(refusal.clone());
+        given::<Invitation>([invited()])
+            .when(InvitationCommand::Decline { proof })
+            .then_err(refusal);
+    }
+}
+
+#[test]
+fn an_old_link_dies_with_the_next_one() {
+    given::<Invitation>([invited()]).at(at(DAY)).when(resend()).then([resent(2)]);
+    let history = [invited(), resent(2)];
+    given::<Invitation>(history.clone())
+        .when(accept(rightly()))
+        .then_err(InvitationError::StaleLink);
+    given::<Invitation>(history)
+        .at(at(13 * DAY))
+        .when(accept(proof("digest-of-ada", Some("second"))))
+        .then([accepted(13 * DAY)]);
+}
+
+#[test]
+fn it_is_sent_at_most_ten_times_and_always_into_the_future() {
+    given::<Invitation>([invited(), resent(9)]).at(at(DAY)).when(resend()).then([resent(10)]);
+    given::<Invitation>([invited(), resent(10)])
+        .at(at(DAY))
+        .when(resend())
+        .then_err(InvitationError::TooManySends);
+    given::<Invitation>([invited()])
+        .at(at(14 * DAY))
+        .when(resend())
+        .then_err(InvitationError::ExpiresTooEarly);
+    given::<Invitation>([])
+        .at(at(7 * DAY))
+        .when(InvitationCommand::Invite(Box::new(invite())))
+        .then_err(InvitationError::ExpiresTooEarly);
+}
+
+#[test]
+fn it_ends_at_its_time_and_not_before() {
+    for command in [accept(rightly()), InvitationCommand::Decline { proof: rightly() }] {
+        given::<Invitation>([invited()])
+            .at(at(7 * DAY))
+            .when(command)
+            .then_err(InvitationError::Expired);
+    }
+    given::<Invitation>([invited()])
+        .at(at(7 * DAY - 1))
+        .when(InvitationCommand::Expire)
+        .then_err(InvitationError::NotExpired);
+    given::<Invitation>([invited()])
+        .at(at(7 * DAY))
+        .when(InvitationCommand::Expire)
+        .then([InvitationEvent::Expired { resolved_at: at(7 * DAY) }]);
+}
+
+#[test]
+fn one_answer_is_final() {
+    use InvitationStatus as S;
+    let ends = [
+        (accepted(0), S::Accepted),
+        (InvitationEvent::Declined { resolved_at: at(0) }, S::Declined),
+        (InvitationEvent::Revoked { resolved_at: at(0) }, S::Revoked),
+        (InvitationEvent::Expired { resolved_at: at(0) }, S::Expired),
+    ];
+    for (end, status) in ends {
+        for command in [accept(rightly()), resend()] {
+            given::<Invitation>([invited(), end.clone()])
+                .when(command)
+                .then_err(InvitationError::Resolved(status));
+        }
+        given::<Invitation>([invited(), end]).when(InvitationCommand::Expire).then([]);
+    }
+}
+
+#[test]
+fn taking_back_and_declining_are_repeatable_without_events() {
+    let revoked = InvitationEvent::Revoked { resolved_at: at(0) };
+    let declined = InvitationEvent::Declined { resolved_at: at(0) };
+    let decline = || InvitationCommand::Decline { proof: rightly() };
+    given::<Invitation>([invited()]).when(InvitationCommand::Revoke).then([revoked.clone()]);
+    given::<Invitation>([invited(), revoked]).when(InvitationCommand::Revoke).then([]);
+    given::<Invitation>([invited()]).when(decline()).then([declined.clone()]);
+    given::<Invitation>([invited(), declined]).when(decline()).then([]);
+}

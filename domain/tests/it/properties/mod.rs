@@ -1,0 +1,4 @@
+//! Properties of aggregates under random commands.
+
+mod identity;
+mod organization;

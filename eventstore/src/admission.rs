@@ -1,0 +1,95 @@
+//! Which waiting appends may share a batch: those that touch disjoint things.
+//!
+//! Command ids, claims, written streams and destroyed keys are exclusive; streams that are only
+//! checked and keys that are only used are shared. An append that overlaps an earlier one waits
+//! for the next batch, and what it touches then blocks those behind it, so nothing overtakes.
+//! Because a batch holds disjoint appends only, it equals its appends made one after another.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use uuid::Uuid;
+
+use crate::backend::Sealed;
+
+/// Most appends in one batch.
+pub(crate) const MOST: usize = 256;
+/// Most payload bytes in one batch.
+const MOST_BYTES: usize = 1 << 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Shared,
+    Exclusive,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Thing {
+    Command(Uuid, Uuid),
+    Stream(Uuid),
+    Key(Uuid),
+    Claim(&'static str, String),
+}
+
+/// Moves the next batch out of the queue, in order.
+pub(crate) fn admit<T>(
+    queue: &mut VecDeque<T>,
+    append: impl Fn(&T) -> &Arc<Sealed>,
+) -> Vec<T> {
+    let mut taken: HashMap<Thing, Use> = HashMap::new();
+    let mut batch = Vec::new();
+    let mut later = VecDeque::new();
+    let mut bytes = 0_usize;
+    while let Some(next) = queue.pop_front() {
+        let sealed = append(&next);
+        let things = things(sealed);
+        let size: usize = sealed.events.iter().map(|e| e.payload.len()).sum();
+        let fits = batch.is_empty()
+            || (batch.len() < MOST && bytes.saturating_add(size) <= MOST_BYTES);
+        let clashes = things.iter().any(|(thing, own)| {
+            taken.get(thing).is_some_and(|held| (*held, *own) != (Use::Shared, Use::Shared))
+        });
+        for (thing, own) in things {
+            let held = taken.entry(thing).or_insert(own);
+            if own == Use::Exclusive {
+                *held = Use::Exclusive;
+            }
+        }
+        if fits && !clashes {
+            bytes = bytes.saturating_add(size);
+            batch.push(next);
+        } else {
+            later.push_back(next);
+        }
+        if batch.len() >= MOST {
+            break;
+        }
+    }
+    later.append(queue);
+    *queue = later;
+    batch
+}
+
+fn things(sealed: &Sealed) -> Vec<(Thing, Use)> {
+    let mut things = vec![(
+        Thing::Command(sealed.command.tenant.uuid(), sealed.command.id),
+        Use::Exclusive,
+    )];
+    for condition in &sealed.conditions {
+        let own = if condition.count > 0 { Use::Exclusive } else { Use::Shared };
+        things.push((Thing::Stream(condition.stream), own));
+    }
+    for claim in &sealed.claims {
+        things.push((Thing::Claim(claim.scope, claim.key.clone()), Use::Exclusive));
+    }
+    let shred: HashSet<_> = sealed.shred.iter().collect();
+    for key in &sealed.shred {
+        things.push((Thing::Key(key.uuid()), Use::Exclusive));
+    }
+    for key in sealed.uses.iter().filter(|key| !shred.contains(key)) {
+        things.push((Thing::Key(key.uuid()), Use::Shared));
+    }
+    things
+}

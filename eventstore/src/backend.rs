@@ -1,0 +1,195 @@
+//! What a place that keeps the log must be able to do. PostgreSQL and memory both pass the same
+//! contract suite (`tests/it/contract`).
+
+use std::sync::Arc;
+
+use domain::kernel::{KeyId, Position, TenantId, Timestamp, Version};
+use futures_util::future::BoxFuture;
+use uuid::Uuid;
+
+use crate::{
+    append::{Claim, CommandKey, Expected},
+    event::Stored,
+};
+
+/// The log cannot be reached, or answers nonsense.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the event store is not available")]
+pub struct Unavailable {
+    #[source]
+    cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    /// Whether the server itself refused: trying again unchanged will not help.
+    refused: bool,
+    /// Whether there is no room left to write.
+    full: bool,
+}
+
+impl Unavailable {
+    /// A cut or missing connection: worth another try.
+    pub fn lost(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { cause: Some(Arc::new(cause)), refused: false, full: false }
+    }
+
+    /// An error of the server itself.
+    pub fn refused(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { cause: Some(Arc::new(cause)), refused: true, full: false }
+    }
+
+    /// No room left on the disk.
+    pub fn full(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { cause: Some(Arc::new(cause)), refused: true, full: true }
+    }
+
+    /// Our own task that would have answered is gone.
+    #[must_use]
+    pub const fn stopped() -> Self {
+        Self { cause: None, refused: false, full: false }
+    }
+
+    /// Whether the server itself refused.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        self.refused
+    }
+
+    /// Whether the disk is full.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.full
+    }
+}
+
+impl PartialEq for Unavailable {
+    fn eq(&self, other: &Self) -> bool {
+        (self.refused, self.full) == (other.refused, other.full)
+    }
+}
+
+/// An append with everything sealed and numbered inside: ready to be written.
+#[derive(Debug, Clone)]
+pub(crate) struct Sealed {
+    pub(crate) command: CommandKey,
+    pub(crate) reply: Option<String>,
+    pub(crate) conditions: Vec<Condition>,
+    pub(crate) claims: Vec<Claim>,
+    pub(crate) uses: Vec<KeyId>,
+    pub(crate) shred: Vec<KeyId>,
+    pub(crate) events: Vec<SealedEvent>,
+    pub(crate) meta: SealedMeta,
+}
+
+/// What is checked of a stream, and how many events follow.
+#[derive(Debug, Clone)]
+pub(crate) struct Condition {
+    pub(crate) tenant: TenantId,
+    pub(crate) category: &'static str,
+    pub(crate) stream: Uuid,
+    pub(crate) expected: Expected,
+    pub(crate) count: i32,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct SealedEvent {
+    pub(crate) id: Uuid,
+    /// Index into the append's conditions.
+    pub(crate) condition: usize,
+    /// Rank in its stream within this append, from 1.
+    pub(crate) rank: i32,
+    pub(crate) name: String,
+    pub(crate) schema_version: i16,
+    pub(crate) payload: Arc<str>,
+    pub(crate) key: Option<KeyId>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct SealedMeta {
+    pub(crate) actor: domain::kernel::Actor,
+    pub(crate) correlation_id: Uuid,
+    pub(crate) causation_id: Option<Uuid>,
+    pub(crate) request: Option<Arc<str>>,
+    pub(crate) request_key: Option<KeyId>,
+    pub(crate) occurred_at: Timestamp,
+}
+
+/// The log's word on one append of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Verdict {
+    /// Written; first and last position (`first = last + 1` if it held no events).
+    Committed { first: Position, last: Position, recorded_at: Timestamp, versions: Vec<Version> },
+    /// The same command was recorded before.
+    Duplicate(CommandRecord),
+    /// The command id stands for another request.
+    Reused,
+    /// Present versions of the streams that did not match.
+    Conflict(Vec<(Uuid, Version)>),
+    /// The scope of a unique value held by somebody else.
+    ClaimTaken(String),
+    /// A key it would seal under was destroyed.
+    SubjectErased,
+}
+
+/// What the log keeps of a command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommandRecord {
+    /// What was asked.
+    pub digest: [u8; 32],
+    /// Its last position.
+    pub position: Position,
+    /// The versions it led to.
+    pub versions: Vec<(Uuid, Version)>,
+    /// What was answered.
+    pub reply: Option<serde_json::Value>,
+}
+
+/// Which events an investigator wants; all given filters must hold.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// After this position.
+    pub after: Position,
+    /// Up to and with this position.
+    pub until: Option<Position>,
+    /// Of this tenant.
+    pub tenant: Option<TenantId>,
+    /// Of this stream.
+    pub stream: Option<Uuid>,
+    /// Of this type (`identity.user.registered`) or category prefix ending in a dot.
+    pub event_type: Option<String>,
+    /// By this actor.
+    pub actor: Option<Uuid>,
+    /// Of this correlation.
+    pub correlation: Option<Uuid>,
+    /// Recorded at or after.
+    pub from: Option<Timestamp>,
+    /// Recorded before.
+    pub to: Option<Timestamp>,
+    /// Newest first; `after` then means "before", from the head if zero.
+    pub descending: bool,
+    /// At most so many.
+    pub limit: i64,
+}
+
+pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, Unavailable>>;
+
+/// A place that keeps the log.
+pub(crate) trait Backend: Send + Sync + 'static {
+    /// Writes appends that touch disjoint things, all at once; one verdict each.
+    fn append<'a>(&'a self, batch: &'a [Arc<Sealed>]) -> Answer<'a, Vec<Verdict>>;
+    /// Events of streams after given versions, ordered by stream and version.
+    fn load<'a>(&'a self, wanted: &'a [(Uuid, Version)]) -> Answer<'a, Vec<Stored>>;
+    /// Events after a position, in order.
+    fn read<'a>(&'a self, after: Position, limit: i64) -> Answer<'a, Vec<Stored>>;
+    /// Events that match a filter.
+    fn search<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Vec<Stored>>;
+    /// The last position.
+    fn head(&self) -> Answer<'_, Position>;
+    /// Who holds a unique value at an instant.
+    fn claim_owner<'a>(&'a self, scope: &'a str, key: &'a str) -> Answer<'a, Option<Uuid>>;
+    /// What is kept of a command.
+    fn command(&self, tenant: TenantId, id: Uuid) -> Answer<'_, Option<CommandRecord>>;
+    /// Wrapped keys; creates those offered that never existed. Destroyed keys come back empty.
+    fn keys<'a>(
+        &'a self,
+        wanted: &'a [KeyId],
+        offered: &'a [(KeyId, Vec<u8>)],
+    ) -> Answer<'a, Vec<(KeyId, Option<Vec<u8>>)>>;
+}

@@ -1,0 +1,311 @@
+//! Who may move a checkpoint: one process at a time, told apart by an epoch that only rises.
+//!
+//! A runner that lost its lease cannot commit: its epoch no longer matches, and rows and
+//! checkpoint stand or fall in one transaction.
+
+use std::time::Duration;
+
+use domain::kernel::Position;
+use sqlx::{PgConnection, PgPool, Row};
+use uuid::Uuid;
+
+use crate::{backend::Unavailable, postgres::fault};
+
+/// How long a lease holds without being used.
+const HELD: Duration = Duration::from_secs(10);
+
+/// The checkpoints of one log, by consumer and target schema.
+#[derive(Debug, Clone)]
+pub struct Leases {
+    pool: PgPool,
+}
+
+/// The right to move one checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Whose checkpoint, such as a module's name or `policy.welcome`.
+    pub consumer: String,
+    /// The schema the consumer writes to; a rebuild has one of its own.
+    pub target: String,
+    /// Rises whenever the lease changes hands.
+    pub epoch: i64,
+    /// How far the consumer had come when the lease was taken.
+    pub position: Position,
+}
+
+/// The lease went to somebody else; what was about to be committed must not be.
+#[derive(Debug, thiserror::Error)]
+pub enum Fenced {
+    /// Another process has the lease, or the checkpoint moved.
+    #[error("the lease of {0} is held by another process")]
+    Lost(String),
+    /// The log cannot be reached.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// A checkpoint as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Whose checkpoint.
+    pub consumer: String,
+    /// The schema it stands for.
+    pub target: String,
+    /// Everything up to here is in.
+    pub position: Position,
+    /// The version of the consumer's code the rows were made with.
+    pub fingerprint: String,
+}
+
+impl Leases {
+    /// The leases of the log behind a pool.
+    #[must_use]
+    pub const fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// Takes or renews a lease; `None` while another owner holds it.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn acquire(
+        &self,
+        consumer: &str,
+        target: &str,
+        owner: Uuid,
+    ) -> Result<Option<Lease>, Unavailable> {
+        let row = sqlx::query(
+            "INSERT INTO eventstore.checkpoints AS c
+                 (consumer, target, position, fingerprint, owner, epoch, lease_until)
+             VALUES ($1, $2, 0, '', $3, 1, clock_timestamp() + $4)
+             ON CONFLICT (consumer, target) DO UPDATE
+                SET owner = $3, lease_until = clock_timestamp() + $4,
+                    epoch = c.epoch + (c.owner IS DISTINCT FROM $3)::int
+              WHERE c.owner IS NOT DISTINCT FROM $3 OR c.lease_until < clock_timestamp()
+             RETURNING epoch, position",
+        )
+        .bind(consumer)
+        .bind(target)
+        .bind(owner)
+        .bind(HELD)
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(fault)?;
+        Ok(row.map(|row| Lease {
+            consumer: consumer.to_owned(),
+            target: target.to_owned(),
+            epoch: row.get(0),
+            position: Position(row.get(1)),
+        }))
+    }
+
+    /// Moves a checkpoint inside the transaction that writes the rows, and renews the lease.
+    ///
+    /// # Errors
+    /// [`Fenced::Lost`] if the lease is another's by now: the transaction must be rolled back.
+    pub async fn advance(
+        transaction: &mut PgConnection,
+        lease: &Lease,
+        to: Position,
+    ) -> Result<(), Fenced> {
+        let moved = sqlx::query(
+            "UPDATE eventstore.checkpoints
+                SET position = $4, moved_at = clock_timestamp(),
+                    lease_until = clock_timestamp() + $5
+              WHERE consumer = $1 AND target = $2 AND epoch = $3 AND position <= $4",
+        )
+        .bind(&lease.consumer)
+        .bind(&lease.target)
+        .bind(lease.epoch)
+        .bind(to.0)
+        .bind(HELD)
+        .execute(transaction)
+        .await
+        .map_err(fault)?;
+        if moved.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(Fenced::Lost(lease.consumer.clone()))
+        }
+    }
+
+    /// Keeps a lease that is not used for a while.
+    ///
+    /// # Errors
+    /// [`Fenced::Lost`] if it is another's by now.
+    pub async fn renew(&self, lease: &Lease) -> Result<(), Fenced> {
+        let kept = sqlx::query(
+            "UPDATE eventstore.checkpoints SET lease_until = clock_timestamp() + $4
+              WHERE consumer = $1 AND target = $2 AND epoch = $3",
+        )
+        .bind(&lease.consumer)
+        .bind(&lease.target)
+        .bind(lease.epoch)
+        .bind(HELD)
+        .execute(&self.pool)
+        .await
+        .map_err(fault)?;
+        if kept.rows_affected() == 1 { Ok(()) } else { Err(Fenced::Lost(lease.consumer.clone())) }
+    }
+
+    /// Removes checkpoints whose target is gone.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn remove(&self, consumer: &str, target: &str) -> Result<(), Unavailable> {
+        for table in ["checkpoints", "parked"] {
+            let sql = format!("DELETE FROM eventstore.{table} WHERE consumer = $1 AND target = $2");
+            sqlx::query(sqlx::AssertSqlSafe(sql))
+                .bind(consumer)
+                .bind(target)
+                .execute(&self.pool)
+                .await
+                .map_err(fault)?;
+        }
+        Ok(())
+    }
+
+    /// Exchanges the checkpoints of two targets inside the transaction that exchanges their
+    /// tables; whoever holds a lease on either is fenced off.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn exchange(
+        transaction: &mut PgConnection,
+        consumer: &str,
+        (from, to, aside): (&str, &str, &str),
+    ) -> Result<(), Unavailable> {
+        for table in ["checkpoints", "parked"] {
+            let moves = [(aside, None), (to, Some(aside)), (from, Some(to))];
+            for (target, becomes) in moves {
+                let sql = match becomes {
+                    None => format!(
+                        "DELETE FROM eventstore.{table} WHERE consumer = $1 AND target = $2
+                            AND $3::text IS NULL"
+                    ),
+                    Some(_) => format!(
+                        "UPDATE eventstore.{table} SET target = $3
+                          WHERE consumer = $1 AND target = $2"
+                    ),
+                };
+                sqlx::query(sqlx::AssertSqlSafe(sql))
+                    .bind(consumer)
+                    .bind(target)
+                    .bind(becomes)
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(fault)?;
+            }
+        }
+        // One epoch above both, so that no earlier lease on either holds any more.
+        sqlx::query(
+            "UPDATE eventstore.checkpoints
+                SET owner = NULL, lease_until = '-infinity',
+                    epoch = 1 + (SELECT max(epoch) FROM eventstore.checkpoints WHERE consumer = $1)
+              WHERE consumer = $1 AND target IN ($2, $3)",
+        )
+        .bind(consumer)
+        .bind(to)
+        .bind(aside)
+        .execute(transaction)
+        .await
+        .map_err(fault)?;
+        Ok(())
+    }
+
+    /// Takes a lease from whoever holds it, inside a transaction that changes the rows.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn fence(
+        transaction: &mut PgConnection,
+        consumer: &str,
+        target: &str,
+    ) -> Result<(), Unavailable> {
+        sqlx::query(
+            "UPDATE eventstore.checkpoints
+                SET owner = NULL, epoch = epoch + 1, lease_until = '-infinity'
+              WHERE consumer = $1 AND target = $2",
+        )
+        .bind(consumer)
+        .bind(target)
+        .execute(transaction)
+        .await
+        .map_err(fault)?;
+        Ok(())
+    }
+
+    /// Gives a lease back, so that the next owner need not wait.
+    ///
+    /// # Errors
+    /// If the log cannot be reached; then it lapses by itself.
+    pub async fn release(&self, lease: &Lease) -> Result<(), Unavailable> {
+        sqlx::query(
+            "UPDATE eventstore.checkpoints SET owner = NULL, lease_until = '-infinity'
+              WHERE consumer = $1 AND target = $2 AND epoch = $3",
+        )
+        .bind(&lease.consumer)
+        .bind(&lease.target)
+        .bind(lease.epoch)
+        .execute(&self.pool)
+        .await
+        .map_err(fault)?;
+        Ok(())
+    }
+
+    /// How far a consumer has come; 0 if it never ran.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn position(&self, consumer: &str, target: &str) -> Result<Position, Unavailable> {
+        let position: Option<i64> = sqlx::query_scalar(
+            "SELECT position FROM eventstore.checkpoints WHERE consumer = $1 AND target = $2",
+        )
+        .bind(consumer)
+        .bind(target)
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(fault)?;
+        Ok(Position(position.unwrap_or_default()))
+    }
+
+    /// All checkpoints.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn list(&self) -> Result<Vec<Progress>, Unavailable> {
+        let rows = sqlx::query(
+            "SELECT consumer, target, position, fingerprint FROM eventstore.checkpoints
+              ORDER BY consumer, target",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(fault)?;
+        let progress = |row: sqlx::postgres::PgRow| Progress {
+            consumer: row.get(0),
+            target: row.get(1),
+            position: Position(row.get(2)),
+            fingerprint: row.get(3),
+        };
+        Ok(rows.into_iter().map(progress).collect())
+    }
+
+    /// Notes which version of the consumer's code the rows are made with.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn stamp(&self, lease: &Lease, fingerprint: &str) -> Result<(), Unavailable> {
+        sqlx::query(
+            "UPDATE eventstore.checkpoints SET fingerprint = $4
+              WHERE consumer = $1 AND target = $2 AND epoch = $3",
+        )
+        .bind(&lease.consumer)
+        .bind(&lease.target)
+        .bind(lease.epoch)
+        .bind(fingerprint)
+        .execute(&self.pool)
+        .await
+        .map_err(fault)?;
+        Ok(())
+    }
+}

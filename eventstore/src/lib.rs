@@ -1,0 +1,42 @@
+//! The log: every change of the platform, in one order, for ever.
+//!
+//! Owns appending (group commit, version conditions, unique claims, command ids), reading,
+//! subscribing, and the keys that seal personal data. Refuses any business noun: it knows
+//! events only as envelopes and JSON.
+//!
+//! A reader that saw position N never later finds anything at or below N (ADR 0002).
+
+mod admission;
+mod append;
+mod backend;
+mod cache;
+mod canonical;
+mod codec;
+mod event;
+mod feed;
+mod keyring;
+mod lease;
+mod loader;
+mod memory;
+mod postgres;
+mod queue;
+mod seal;
+mod store;
+mod subscribe;
+mod writer;
+
+pub use append::{
+    Append, AppendError, Claim, CommandKey, Committed, Expected, Meta, NewEvent, StreamAppend,
+};
+pub use backend::{CommandRecord, Filter, Unavailable};
+pub use cache::Loaded;
+pub use canonical::canonical;
+pub use codec::{Undecodable, decode, encode};
+pub use event::{Opened, Stored};
+pub use keyring::MasterKey;
+pub use lease::{Fenced, Lease, Leases, Progress};
+pub use memory::Memory;
+pub use postgres::{Parked, ParkedEvents, Postgres, ProcessStates};
+pub use queue::Ticket;
+pub use store::{LoadError, Store};
+pub use subscribe::Subscription;

@@ -1,0 +1,239 @@
+//! A log in memory, for tests of what stands on it. It applies appends one after another, which
+//! makes it the measure for every batch of the real one.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use chrono::Utc;
+use domain::kernel::{KeyId, Position, TenantId, Timestamp, Version, micros};
+use futures_util::FutureExt;
+use uuid::Uuid;
+
+use crate::{
+    append::Expected,
+    backend::{Answer, Backend, CommandRecord, Filter, Sealed, Unavailable, Verdict},
+    event::Stored,
+    writer,
+};
+
+/// A log in memory.
+#[derive(Debug, Default)]
+pub struct Memory {
+    log: Mutex<Log>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    events: Vec<Stored>,
+    streams: HashMap<Uuid, (TenantId, &'static str, Version)>,
+    commands: HashMap<(TenantId, Uuid), CommandRecord>,
+    claims: HashMap<(String, String), (Uuid, Option<Timestamp>)>,
+    keys: HashMap<KeyId, Option<Vec<u8>>>,
+}
+
+impl Memory {
+    /// An empty log.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the log says when it took an event in")]
+fn now() -> Timestamp {
+    micros(Utc::now())
+}
+
+impl Log {
+    fn head(&self) -> Position {
+        Position(i64::try_from(self.events.len()).unwrap_or(i64::MAX))
+    }
+
+    fn version(&self, stream: Uuid) -> Version {
+        self.streams.get(&stream).map_or(Version(0), |(_, _, version)| *version)
+    }
+
+    fn holder(&self, scope: &str, key: &str, at: Timestamp) -> Option<Uuid> {
+        let (owner, until) = self.claims.get(&(scope.to_owned(), key.to_owned()))?;
+        until.is_none_or(|until| until > at).then_some(*owner)
+    }
+
+    fn append(&mut self, append: &Sealed) -> Verdict {
+        let last = self.events.last().map(|event| event.envelope.recorded_at);
+        let at = last.map_or_else(now, |last| last.max(now()));
+        if let Some(refusal) = self.judge(append, at) {
+            return refusal;
+        }
+        let head = self.head();
+        let count: i64 = append.conditions.iter().map(|c| i64::from(c.count)).sum();
+        let first = Position(head.0.saturating_add(1));
+        let last = Position(head.0.saturating_add(count));
+        let versions: Vec<Version> = append
+            .conditions
+            .iter()
+            .map(|c| Version(self.version(c.stream).0.saturating_add(c.count)))
+            .collect();
+        self.events.extend(writer::stored(append, (first, last), at, &versions));
+        for (condition, version) in append.conditions.iter().zip(&versions) {
+            if condition.count > 0 {
+                self.streams
+                    .insert(condition.stream, (condition.tenant, condition.category, *version));
+            }
+        }
+        for claim in &append.claims {
+            let place = (claim.scope.to_owned(), claim.key.clone());
+            match claim.owner {
+                Some(owner) => self.claims.insert(place, (owner, claim.until)),
+                None => self.claims.remove(&place),
+            };
+        }
+        for key in &append.shred {
+            self.keys.insert(*key, None);
+        }
+        let written = append.conditions.iter().zip(&versions).filter(|(c, _)| c.count > 0);
+        let record = CommandRecord {
+            digest: append.command.digest,
+            position: last,
+            versions: written.map(|(c, v)| (c.stream, *v)).collect(),
+            reply: append.reply.as_deref().and_then(|json| serde_json::from_str(json).ok()),
+        };
+        self.commands.insert((append.command.tenant, append.command.id), record);
+        Verdict::Committed { first, last, recorded_at: at, versions }
+    }
+
+    /// In this order: command, versions, claims, keys.
+    fn judge(&self, append: &Sealed, at: Timestamp) -> Option<Verdict> {
+        if let Some(record) = self.commands.get(&(append.command.tenant, append.command.id)) {
+            return Some(if record.digest == append.command.digest {
+                Verdict::Duplicate(record.clone())
+            } else {
+                Verdict::Reused
+            });
+        }
+        let stale: Vec<_> = append
+            .conditions
+            .iter()
+            .filter(|c| {
+                let version = self.version(c.stream);
+                let expected = match c.expected {
+                    Expected::Exact(expected) => expected == version,
+                    Expected::Any => true,
+                };
+                let owner = self.streams.get(&c.stream);
+                let same = owner.is_none_or(|(t, cat, _)| (*t, *cat) == (c.tenant, c.category));
+                !(expected && same)
+            })
+            .map(|c| (c.stream, self.version(c.stream)))
+            .collect();
+        if !stale.is_empty() {
+            return Some(Verdict::Conflict(stale));
+        }
+        let taken = append.claims.iter().find(|claim| {
+            let holder = self.holder(claim.scope, &claim.key, at);
+            holder != claim.prior && holder != claim.owner
+        });
+        if let Some(claim) = taken {
+            return Some(Verdict::ClaimTaken(claim.scope.to_owned()));
+        }
+        let erased = append.uses.iter().any(|key| matches!(self.keys.get(key), Some(None)));
+        erased.then_some(Verdict::SubjectErased)
+    }
+}
+
+impl Backend for Memory {
+    fn append<'a>(&'a self, batch: &'a [Arc<Sealed>]) -> Answer<'a, Vec<Verdict>> {
+        let mut log = self.log();
+        let verdicts = batch.iter().map(|append| log.append(append)).collect();
+        async { Ok(verdicts) }.boxed()
+    }
+
+    fn load<'a>(&'a self, wanted: &'a [(Uuid, Version)]) -> Answer<'a, Vec<Stored>> {
+        let log = self.log();
+        let events = wanted.iter().flat_map(|(stream, after)| {
+            log.events
+                .iter()
+                .filter(|e| e.envelope.stream == *stream && e.envelope.version > *after)
+                .cloned()
+        });
+        let events = events.collect();
+        async { Ok(events) }.boxed()
+    }
+
+    fn read<'a>(&'a self, after: Position, limit: i64) -> Answer<'a, Vec<Stored>> {
+        let filter = Filter { after, limit, ..Filter::default() };
+        let events = find(&self.log(), &filter);
+        async { Ok(events) }.boxed()
+    }
+
+    fn search<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Vec<Stored>> {
+        let events = find(&self.log(), filter);
+        async { Ok(events) }.boxed()
+    }
+
+    fn head(&self) -> Answer<'_, Position> {
+        let head = self.log().head();
+        async move { Ok(head) }.boxed()
+    }
+
+    fn claim_owner<'a>(&'a self, scope: &'a str, key: &'a str) -> Answer<'a, Option<Uuid>> {
+        let owner = self.log().holder(scope, key, now());
+        async move { Ok(owner) }.boxed()
+    }
+
+    fn command(&self, tenant: TenantId, id: Uuid) -> Answer<'_, Option<CommandRecord>> {
+        let record = self.log().commands.get(&(tenant, id)).cloned();
+        async { Ok(record) }.boxed()
+    }
+
+    fn keys<'a>(
+        &'a self,
+        wanted: &'a [KeyId],
+        offered: &'a [(KeyId, Vec<u8>)],
+    ) -> Answer<'a, Vec<(KeyId, Option<Vec<u8>>)>> {
+        let mut log = self.log();
+        for (id, wrapped) in offered {
+            log.keys.entry(*id).or_insert_with(|| Some(wrapped.clone()));
+        }
+        let found = wanted.iter().filter_map(|id| Some((*id, log.keys.get(id)?.clone())));
+        let found = found.collect();
+        async { Ok::<_, Unavailable>(found) }.boxed()
+    }
+}
+
+fn find(log: &Log, filter: &Filter) -> Vec<Stored> {
+    let matches = |event: &&Stored| {
+        let e = &event.envelope;
+        let beyond = match (filter.descending, filter.after) {
+            (false, after) => e.position > after,
+            (true, Position(0)) => true,
+            (true, before) => e.position < before,
+        };
+        beyond
+            && filter.until.is_none_or(|until| e.position <= until)
+            && filter.tenant.is_none_or(|tenant| e.tenant == tenant)
+            && filter.stream.is_none_or(|stream| e.stream == stream)
+            && filter.event_type.as_ref().is_none_or(|t| of_type(&e.event_type(), t))
+            && filter.actor.is_none_or(|actor| e.actor.id == actor)
+            && filter.correlation.is_none_or(|id| e.correlation_id == id)
+            && filter.from.is_none_or(|from| e.recorded_at >= from)
+            && filter.to.is_none_or(|to| e.recorded_at < to)
+    };
+    let limit = usize::try_from(filter.limit).unwrap_or_default();
+    let events = log.events.iter();
+    if filter.descending {
+        events.rev().filter(matches).take(limit).cloned().collect()
+    } else {
+        events.filter(matches).take(limit).cloned().collect()
+    }
+}
+
+/// Whether a type is the wanted one, or begins with a wanted prefix that ends in a dot.
+fn of_type(found: &str, wanted: &str) -> bool {
+    found == wanted || (wanted.ends_with('.') && found.starts_with(wanted))
+}

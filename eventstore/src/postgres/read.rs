@@ -1,0 +1,222 @@
+//! Everything that is read from the log.
+
+use std::sync::Arc;
+
+use domain::kernel::{
+    Actor, ActorKind, Envelope, KeyId, Position, TenantId, TextEnum, Version,
+};
+use serde_json::{Value, value::RawValue};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow, types::Json};
+use uuid::Uuid;
+
+use super::fault;
+use crate::{
+    backend::{CommandRecord, Filter, Unavailable},
+    event::Stored,
+};
+
+const COLUMNS: &str = "e.position, e.append_last, e.event_id, e.tenant, e.stream, e.version, \
+    e.type, e.schema_version, e.payload, e.actor_kind, e.actor_id, e.credential_id, \
+    e.on_behalf_of, e.correlation_id, e.causation_id, e.request, e.key_id, e.request_key_id, \
+    e.occurred_at, e.recorded_at";
+
+pub(super) async fn load(
+    pool: &PgPool,
+    wanted: &[(Uuid, Version)],
+) -> Result<Vec<Stored>, Unavailable> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM unnest($1::uuid[], $2::int[]) w(stream, after)
+           JOIN eventstore.events e ON e.stream = w.stream AND e.version > w.after
+          ORDER BY e.stream, e.version"
+    );
+    let (streams, after): (Vec<_>, Vec<_>) = wanted.iter().map(|(s, v)| (*s, v.0)).unzip();
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(streams).bind(after);
+    collect(query.fetch_all(pool).await)
+}
+
+pub(super) async fn page(
+    pool: &PgPool,
+    after: Position,
+    limit: i64,
+) -> Result<Vec<Stored>, Unavailable> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM eventstore.events e WHERE e.position > $1
+          ORDER BY e.position LIMIT $2"
+    );
+    collect(sqlx::query(AssertSqlSafe(sql)).bind(after.0).bind(limit).fetch_all(pool).await)
+}
+
+pub(super) async fn search(pool: &PgPool, filter: &Filter) -> Result<Vec<Stored>, Unavailable> {
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT {COLUMNS} FROM eventstore.events e WHERE "
+    ));
+    match (filter.descending, filter.after) {
+        (false, after) => sql.push("e.position > ").push_bind(after.0),
+        (true, Position(0)) => sql.push("true"),
+        (true, before) => sql.push("e.position < ").push_bind(before.0),
+    };
+    if let Some(until) = filter.until {
+        sql.push(" AND e.position <= ").push_bind(until.0);
+    }
+    if let Some(tenant) = filter.tenant {
+        sql.push(" AND e.tenant = ").push_bind(tenant.uuid());
+    }
+    if let Some(stream) = filter.stream {
+        sql.push(" AND e.stream = ").push_bind(stream);
+    }
+    match filter.event_type.as_deref() {
+        Some(prefix) if prefix.ends_with('.') => {
+            sql.push(" AND starts_with(e.type, ").push_bind(prefix).push(")");
+        }
+        Some(exact) => {
+            sql.push(" AND e.type = ").push_bind(exact);
+        }
+        None => {}
+    }
+    if let Some(actor) = filter.actor {
+        sql.push(" AND e.actor_id = ").push_bind(actor);
+    }
+    if let Some(correlation) = filter.correlation {
+        sql.push(" AND e.correlation_id = ").push_bind(correlation);
+    }
+    if let Some(from) = filter.from {
+        sql.push(" AND e.recorded_at >= ").push_bind(from);
+    }
+    if let Some(to) = filter.to {
+        sql.push(" AND e.recorded_at < ").push_bind(to);
+    }
+    sql.push(if filter.descending { " ORDER BY e.position DESC" } else { " ORDER BY e.position" });
+    sql.push(" LIMIT ").push_bind(filter.limit);
+    collect(sql.build().fetch_all(pool).await)
+}
+
+pub(super) async fn head(pool: &PgPool) -> Result<Position, Unavailable> {
+    let head: Option<i64> = sqlx::query_scalar("SELECT max(position) FROM eventstore.events")
+        .fetch_one(pool)
+        .await
+        .map_err(fault)?;
+    Ok(Position(head.unwrap_or_default()))
+}
+
+pub(super) async fn claim_owner(
+    pool: &PgPool,
+    scope: &str,
+    key: &str,
+) -> Result<Option<Uuid>, Unavailable> {
+    sqlx::query_scalar(
+        "SELECT owner FROM eventstore.unique_claims
+          WHERE scope = $1 AND key = $2 AND (held_until IS NULL OR held_until > clock_timestamp())",
+    )
+    .bind(scope)
+    .bind(key)
+    .fetch_optional(pool)
+    .await
+    .map_err(fault)
+}
+
+pub(super) async fn command(
+    pool: &PgPool,
+    tenant: TenantId,
+    id: Uuid,
+) -> Result<Option<CommandRecord>, Unavailable> {
+    let row = sqlx::query(
+        "SELECT c.digest, c.last_position, c.reply,
+                (SELECT json_agg(json_build_array(s.stream, s.version)) FROM (
+                   SELECT e.stream, max(e.version) AS version FROM eventstore.events e
+                    WHERE e.position > c.last_position - c.events
+                      AND e.position <= c.last_position
+                    GROUP BY e.stream) s) AS versions
+           FROM eventstore.commands c WHERE c.tenant = $1 AND c.command = $2",
+    )
+    .bind(tenant.uuid())
+    .bind(id)
+    .fetch_optional(pool)
+    .await
+    .map_err(fault)?;
+    let Some(row) = row else { return Ok(None) };
+    let record = || -> Result<CommandRecord, sqlx::Error> {
+        let digest: Vec<u8> = row.try_get("digest")?;
+        let versions: Option<Json<Vec<(Uuid, i32)>>> = row.try_get("versions")?;
+        Ok(CommandRecord {
+            digest: digest.try_into().map_err(|_| sqlx::Error::RowNotFound)?,
+            position: Position(row.try_get("last_position")?),
+            versions: versions
+                .map(|json| json.0.into_iter().map(|(s, v)| (s, Version(v))).collect())
+                .unwrap_or_default(),
+            reply: row.try_get::<Option<Value>, _>("reply")?,
+        })
+    };
+    record().map(Some).map_err(fault)
+}
+
+pub(super) async fn keys(
+    pool: &PgPool,
+    wanted: &[KeyId],
+    offered: &[(KeyId, Vec<u8>)],
+) -> Result<Vec<(KeyId, Option<Vec<u8>>)>, Unavailable> {
+    if !offered.is_empty() {
+        let (ids, wrapped): (Vec<_>, Vec<_>) =
+            offered.iter().map(|(id, wrapped)| (id.uuid(), wrapped.as_slice())).unzip();
+        // Whoever is first makes the key; everybody reads the same one afterwards.
+        sqlx::query(
+            "INSERT INTO eventstore.subject_keys (key_id, wrapped)
+             SELECT * FROM unnest($1::uuid[], $2::bytea[]) ON CONFLICT (key_id) DO NOTHING",
+        )
+        .bind(ids)
+        .bind(wrapped)
+        .execute(pool)
+        .await
+        .map_err(fault)?;
+    }
+    let wanted: Vec<Uuid> = wanted.iter().map(|id| id.uuid()).collect();
+    let rows: Vec<(Uuid, Option<Vec<u8>>)> = sqlx::query_as(
+        "SELECT key_id, wrapped FROM eventstore.subject_keys WHERE key_id = ANY($1)",
+    )
+    .bind(wanted)
+    .fetch_all(pool)
+    .await
+    .map_err(fault)?;
+    Ok(rows.into_iter().map(|(id, wrapped)| (KeyId::from_uuid(id), wrapped)).collect())
+}
+
+fn collect(rows: Result<Vec<PgRow>, sqlx::Error>) -> Result<Vec<Stored>, Unavailable> {
+    rows.and_then(|rows| rows.iter().map(stored).collect()).map_err(fault)
+}
+
+fn stored(row: &PgRow) -> Result<Stored, sqlx::Error> {
+    let kind: &str = row.try_get(9)?;
+    let full: &str = row.try_get(6)?;
+    let nonsense = || sqlx::Error::Protocol(format!("event of unknown kind {kind} {full}"));
+    let (category, name) = full.rsplit_once('.').ok_or_else(nonsense)?;
+    let payload: &RawValue = row.try_get::<Json<&RawValue>, _>(8)?.0;
+    let request: Option<Json<&RawValue>> = row.try_get(15)?;
+    let envelope = Envelope {
+        position: Position(row.try_get(0)?),
+        append_last: Position(row.try_get(1)?),
+        event_id: row.try_get(2)?,
+        tenant: TenantId::from_uuid(row.try_get(3)?),
+        category: category.into(),
+        stream: row.try_get(4)?,
+        version: Version(row.try_get(5)?),
+        name: name.into(),
+        schema_version: row.try_get(7)?,
+        occurred_at: row.try_get(18)?,
+        recorded_at: row.try_get(19)?,
+        actor: Actor {
+            kind: ActorKind::parse(kind).ok_or_else(nonsense)?,
+            id: row.try_get(10)?,
+            credential_id: row.try_get(11)?,
+            on_behalf_of: row.try_get(12)?,
+        },
+        correlation_id: row.try_get(13)?,
+        causation_id: row.try_get(14)?,
+        request: None,
+        key_id: row.try_get::<Option<Uuid>, _>(16)?.map(KeyId::from_uuid),
+        request_key_id: row.try_get::<Option<Uuid>, _>(17)?.map(KeyId::from_uuid),
+    };
+    Ok(Stored {
+        envelope: Arc::new(envelope),
+        payload: payload.get().into(),
+        request: request.map(|json| json.0.get().into()),
+    })
+}

@@ -1,0 +1,429 @@
+//! The event store as the rest of the platform sees it: one handle over a backend.
+
+use std::{collections::HashSet, sync::Arc};
+
+use domain::kernel::{
+    Aggregate, DomainEvent, KeyId, Position, StreamId, TenantId, Version, micros,
+};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::{
+    append::{Append, AppendError, Committed, Meta},
+    backend::{
+        Backend, CommandRecord, Condition, Filter, Sealed, SealedEvent, SealedMeta, Unavailable,
+    },
+    cache::{Loaded, States},
+    codec::{self, Undecodable},
+    event::{Opened, Stored},
+    feed::Feed,
+    keyring::{KeyFailure, Keyring, Keys, MasterKey},
+    loader::Loader,
+    memory::Memory,
+    postgres::Postgres,
+    queue::{Queues, Ticket},
+    seal,
+    subscribe::Subscription,
+    writer::Writer,
+};
+
+/// Largest payload of one event, in bytes.
+const MOST_PAYLOAD: usize = 1 << 20;
+/// Most events in one append.
+const MOST_EVENTS: usize = 1_000;
+
+/// The log, with its caches and writing task. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    backend: Arc<dyn Backend>,
+    keyring: Keyring,
+    feed: Arc<Feed>,
+    writer: Writer,
+    loader: Loader,
+    states: States,
+    queues: Queues,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+/// Why an aggregate cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The log cannot be reached.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// One of its events cannot be understood: deciding on a guess is worse than refusing.
+    #[error(transparent)]
+    Undecodable(#[from] Undecodable),
+    /// Too many wait for the same aggregate.
+    #[error("too many commands are waiting for {0}")]
+    Overloaded(StreamId),
+}
+
+impl Store {
+    /// A store over PostgreSQL. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn postgres(postgres: Postgres, master: MasterKey) -> Result<Self, Unavailable> {
+        Self::over(Arc::new(postgres), master).await
+    }
+
+    /// A store in memory, for tests of what stands on it.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub async fn memory(memory: Memory, master: MasterKey) -> Result<Self, Unavailable> {
+        Self::over(Arc::new(memory), master).await
+    }
+
+    async fn over(backend: Arc<dyn Backend>, master: MasterKey) -> Result<Self, Unavailable> {
+        let feed = Arc::new(Feed::new(backend.head().await?));
+        let writer = Writer::start(backend.clone(), feed.clone());
+        let loader = Loader::start(backend.clone(), 2);
+        let inner = Inner {
+            backend,
+            keyring: Keyring::new(master),
+            feed,
+            writer,
+            loader,
+            states: States::new(),
+            queues: Queues::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Records an append, or says why not.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; every error but `Unavailable` means that nothing was recorded.
+    pub async fn append(&self, append: Append) -> Result<Committed, AppendError> {
+        check(&append)?;
+        let shred = append.shred.clone();
+        let sealed = Arc::new(self.seal(append).await?);
+        let committed = self.inner.writer.append(sealed).await;
+        if committed.is_ok() {
+            self.inner.keyring.forget(&shred);
+        }
+        if let Err(AppendError::Conflict(versions)) = &committed {
+            versions.iter().for_each(|(stream, _)| self.inner.states.forget(*stream));
+        }
+        committed
+    }
+
+    /// The state of an aggregate: from memory if it is there, else from the log.
+    ///
+    /// # Errors
+    /// If the log cannot be reached or an event cannot be understood.
+    pub async fn load<A: Aggregate>(&self, id: Uuid) -> Result<Loaded<A>, LoadError> {
+        match self.inner.states.get::<A>(id) {
+            Some(loaded) => Ok(loaded),
+            None => self.load_fresh(id).await,
+        }
+    }
+
+    /// The state of an aggregate as the log has it now; a state in memory is brought up to date.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn load_fresh<A: Aggregate>(&self, id: Uuid) -> Result<Loaded<A>, LoadError> {
+        let known = self.inner.states.get::<A>(id);
+        let mut loaded = known.unwrap_or_else(|| Loaded {
+            state: A::default(),
+            version: Version(0),
+            edited: Version(0),
+            cached: false,
+        });
+        loaded.cached = false;
+        let events = self.inner.loader.load(id, loaded.version).await?;
+        for opened in self.open(&events).await? {
+            let recorded = codec::decode::<A::Event>(&opened)?;
+            loaded.version = recorded.envelope.version;
+            if recorded.event.edits() {
+                loaded.edited = recorded.envelope.version;
+            }
+            loaded.state = loaded.state.evolve(&recorded.event);
+        }
+        if loaded.version.0 > 0 {
+            self.inner.states.put(id, loaded.clone());
+        }
+        Ok(loaded)
+    }
+
+    /// Keeps the state that follows a successful append.
+    pub fn remember<A: Aggregate>(&self, id: Uuid, loaded: Loaded<A>) {
+        self.inner.states.put(id, loaded);
+    }
+
+    /// Drops a state from memory.
+    pub fn forget(&self, id: Uuid) {
+        self.inner.states.forget(id);
+    }
+
+    /// Waits in line for an aggregate. Hold at most one such ticket at a time; take others with
+    /// [`Self::try_ticket`].
+    ///
+    /// # Errors
+    /// If too many wait already.
+    pub async fn ticket(&self, stream: StreamId) -> Result<Ticket, LoadError> {
+        self.inner.queues.wait(stream.id).await.ok_or(LoadError::Overloaded(stream))
+    }
+
+    /// Takes a turn for an aggregate if nobody is in line.
+    #[must_use]
+    pub fn try_ticket(&self, stream: Uuid) -> Option<Ticket> {
+        self.inner.queues.try_now(stream)
+    }
+
+    /// Who holds a unique value.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn claim_owner(&self, scope: &str, key: &str) -> Result<Option<Uuid>, Unavailable> {
+        self.inner.backend.claim_owner(scope, key).await
+    }
+
+    /// What is kept of a command.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn command(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+    ) -> Result<Option<CommandRecord>, Unavailable> {
+        self.inner.backend.command(tenant, id).await
+    }
+
+    /// The last position of the log, asked of the log itself.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn head(&self) -> Result<Position, Unavailable> {
+        let head = self.inner.backend.head().await?;
+        self.inner.feed.raise(head);
+        Ok(head)
+    }
+
+    /// The highest position this process knows of, and word of higher ones.
+    #[must_use]
+    pub fn watch_head(&self) -> watch::Receiver<Position> {
+        self.inner.feed.head()
+    }
+
+    /// Follows the log from behind a position.
+    #[must_use]
+    pub fn subscribe(&self, after: Position) -> Subscription {
+        Subscription::new(self.inner.backend.clone(), self.inner.feed.clone(), after)
+    }
+
+    /// Events after a position, as stored.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn read(&self, after: Position, limit: i64) -> Result<Vec<Stored>, Unavailable> {
+        self.inner.backend.read(after, limit).await
+    }
+
+    /// Events of one stream after a version, as stored.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn read_stream(
+        &self,
+        stream: Uuid,
+        after: Version,
+    ) -> Result<Vec<Stored>, Unavailable> {
+        self.inner.loader.load(stream, after).await
+    }
+
+    /// Events that match a filter, as stored.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn search(&self, filter: &Filter) -> Result<Vec<Stored>, Unavailable> {
+        self.inner.backend.search(filter).await
+    }
+
+    /// Opens the personal values of events; erased ones stay marked.
+    ///
+    /// # Errors
+    /// If the keys cannot be reached, or the master key is not the one they were wrapped with.
+    pub async fn open(&self, events: &[Stored]) -> Result<Vec<Opened>, Unavailable> {
+        let keys = self.keys_of(events.iter().filter_map(|event| {
+            seal::is_personal(&event.payload).then_some(event.envelope.key_id).flatten()
+        }));
+        let keys = keys.await?;
+        Ok(events.iter().map(|event| opened(event, &keys)).collect())
+    }
+
+    /// Opens events together with the requests that led to them, for investigators.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_with_requests(&self, events: &[Stored]) -> Result<Vec<Opened>, Unavailable> {
+        let keys = self.keys_of(
+            events.iter().flat_map(|e| [e.envelope.key_id, e.envelope.request_key_id]).flatten(),
+        );
+        let keys = keys.await?;
+        let with_request = |event: &Stored| {
+            let mut opened = opened(event, &keys);
+            let mut envelope = (*opened.envelope).clone();
+            envelope.request = event.request.as_deref().and_then(|request| {
+                let key = envelope.request_key_id.and_then(|id| keys.get(&id)?.clone());
+                let clear = seal::open_payload(request, envelope.correlation_id, key.as_deref());
+                serde_json::from_str(&clear).ok()
+            });
+            opened.envelope = Arc::new(envelope);
+            opened
+        };
+        Ok(events.iter().map(with_request).collect())
+    }
+
+    /// Forgets unwrapped keys that another process destroyed.
+    pub fn forget_keys(&self, destroyed: &[KeyId]) {
+        self.inner.keyring.forget(destroyed);
+    }
+
+    async fn keys_of(&self, ids: impl Iterator<Item = KeyId>) -> Result<Keys, Unavailable> {
+        let ids: HashSet<_> = ids.collect();
+        if ids.is_empty() {
+            return Ok(Keys::new());
+        }
+        let ids: Vec<_> = ids.into_iter().collect();
+        self.inner.keyring.find(&*self.inner.backend, &ids).await.map_err(|fault| match fault {
+            KeyFailure::Unavailable(fault) => fault,
+            KeyFailure::Seal(_) | KeyFailure::WrongMaster(_) => Unavailable::refused(fault),
+        })
+    }
+
+    /// Numbers the events and seals what is personal in them.
+    async fn seal(&self, append: Append) -> Result<Sealed, AppendError> {
+        let uses = keys_used(&append);
+        let mut wanted = uses.clone();
+        wanted.extend(append.meta.request.as_ref().and(append.meta.request_key));
+        let keys = self.inner.keyring.create(&*self.inner.backend, &wanted).await;
+        let keys = keys.map_err(|fault| match fault {
+            KeyFailure::Unavailable(fault) => fault,
+            KeyFailure::Seal(_) | KeyFailure::WrongMaster(_) => Unavailable::refused(fault),
+        })?;
+        let meta = seal_meta(&append.meta, &keys);
+        let mut sealed = Sealed {
+            command: append.command,
+            reply: append.reply.map(|reply| reply.to_string()),
+            conditions: Vec::with_capacity(append.streams.len()),
+            claims: append.claims,
+            uses,
+            shred: append.shred,
+            events: Vec::new(),
+            meta,
+        };
+        for stream in append.streams {
+            let count = i32::try_from(stream.events.len()).unwrap_or(i32::MAX);
+            for (event, rank) in stream.events.into_iter().zip(1..) {
+                let id = event_id();
+                let (payload, key) = match event.key {
+                    Some(key) if seal::is_personal(&event.payload) => {
+                        let subject = keys.get(&key).cloned().flatten();
+                        let subject = subject.ok_or(AppendError::SubjectErased)?;
+                        let text = seal::seal_payload(&event.payload, id, &subject);
+                        (text.map_err(Unavailable::refused)?, Some(key))
+                    }
+                    Some(_) | None => (event.payload, None),
+                };
+                sealed.events.push(SealedEvent {
+                    id,
+                    condition: sealed.conditions.len(),
+                    rank,
+                    name: event.name,
+                    schema_version: event.schema_version,
+                    payload: payload.into(),
+                    key,
+                });
+            }
+            sealed.conditions.push(Condition {
+                tenant: stream.tenant,
+                category: stream.stream.category,
+                stream: stream.stream.id,
+                expected: stream.expected,
+                count,
+            });
+        }
+        Ok(sealed)
+    }
+}
+
+/// The keys the events of an append are sealed under, each once.
+fn keys_used(append: &Append) -> Vec<KeyId> {
+    let events = append.streams.iter().flat_map(|stream| &stream.events);
+    let personal = events.filter(|event| seal::is_personal(&event.payload));
+    personal.filter_map(|event| event.key).collect::<HashSet<_>>().into_iter().collect()
+}
+
+fn seal_meta(meta: &Meta, keys: &Keys) -> SealedMeta {
+    let subject = meta.request_key.and_then(|key| keys.get(&key).cloned().flatten());
+    let request = meta.request.as_ref().and_then(|request| {
+        let clear = serde_json::to_string(request).ok()?;
+        // Without a key the personal parts are dropped; the request id stays.
+        let sealed = subject.as_ref().map(|key| seal::seal_payload(&clear, meta.correlation_id, key));
+        match sealed {
+            Some(sealed) => sealed.ok(),
+            None => Some(seal::open_payload(&clear, meta.correlation_id, None)),
+        }
+    });
+    SealedMeta {
+        actor: meta.actor,
+        correlation_id: meta.correlation_id,
+        causation_id: meta.causation_id,
+        request: request.map(Into::into),
+        request_key: subject.and(meta.request_key),
+        occurred_at: micros(meta.occurred_at),
+    }
+}
+
+fn opened(event: &Stored, keys: &Keys) -> Opened {
+    let envelope = &event.envelope;
+    let payload = if seal::is_personal(&event.payload) {
+        let key = envelope.key_id.and_then(|id| keys.get(&id)?.clone());
+        seal::open_payload(&event.payload, envelope.event_id, key.as_deref()).into()
+    } else {
+        event.payload.clone()
+    };
+    Opened { envelope: envelope.clone(), payload }
+}
+
+/// Rules of the log that no caller may break, checked before anything is written.
+fn check(append: &Append) -> Result<(), AppendError> {
+    let mut streams = HashSet::new();
+    if !append.streams.iter().all(|stream| streams.insert(stream.stream.id)) {
+        return Err(AppendError::Malformed("a stream may occur only once in an append"));
+    }
+    let mut claims = HashSet::new();
+    if !append.claims.iter().all(|claim| claims.insert((claim.scope, &claim.key))) {
+        return Err(AppendError::Malformed("a claim may occur only once in an append"));
+    }
+    let events = || append.streams.iter().flat_map(|stream| &stream.events);
+    if events().count() > MOST_EVENTS {
+        return Err(AppendError::Malformed("an append holds at most 1000 events"));
+    }
+    if events().any(|event| event.payload.len() > MOST_PAYLOAD) {
+        return Err(AppendError::Malformed("an event holds at most 1 MiB"));
+    }
+    if events().any(|event| event.name.is_empty()) {
+        return Err(AppendError::Malformed("an event must be declared with the macro `events!`"));
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the log numbers its own events")]
+fn event_id() -> Uuid {
+    Uuid::now_v7()
+}

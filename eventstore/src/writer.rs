@@ -1,0 +1,209 @@
+//! Group commit: one task writes whatever has gathered while the last batch was written.
+//!
+//! There is no timer; a lone caller waits for nobody. Every caller gets its own verdict.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::Duration,
+};
+
+use domain::kernel::{Envelope, Position, Version};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    admission,
+    append::{AppendError, Committed},
+    backend::{Backend, Sealed, Unavailable, Verdict},
+    event::Stored,
+    feed::Feed,
+};
+
+/// Most appends that may wait; more are refused as overload.
+const MOST_WAITING: usize = 4_096;
+/// How often a batch is tried while the log cannot be reached.
+const TRIES: u32 = 4;
+
+pub(crate) struct Request {
+    pub(crate) append: Arc<Sealed>,
+    pub(crate) answer: oneshot::Sender<Result<Committed, AppendError>>,
+}
+
+/// Where appends are handed in.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    queue: mpsc::Sender<Request>,
+}
+
+impl Writer {
+    /// Starts the writing task; it ends when the last handle is gone and the queue is empty.
+    pub(crate) fn start(backend: Arc<dyn Backend>, feed: Arc<Feed>) -> Self {
+        let (queue, requests) = mpsc::channel(MOST_WAITING);
+        tokio::spawn(run(requests, backend, feed));
+        Self { queue }
+    }
+
+    pub(crate) async fn append(&self, append: Arc<Sealed>) -> Result<Committed, AppendError> {
+        let (answer, verdict) = oneshot::channel();
+        self.queue.try_send(Request { append, answer }).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => AppendError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => Unavailable::stopped().into(),
+        })?;
+        verdict.await.unwrap_or_else(|_| Err(Unavailable::stopped().into()))
+    }
+}
+
+async fn run(mut requests: mpsc::Receiver<Request>, backend: Arc<dyn Backend>, feed: Arc<Feed>) {
+    let mut gathered = Vec::new();
+    let mut waiting: VecDeque<Request> = VecDeque::new();
+    loop {
+        if waiting.is_empty() {
+            if requests.recv_many(&mut gathered, admission::MOST).await == 0 {
+                return;
+            }
+        } else {
+            while gathered.len().saturating_add(waiting.len()) < MOST_WAITING {
+                let Ok(request) = requests.try_recv() else { break };
+                gathered.push(request);
+            }
+        }
+        waiting.extend(gathered.drain(..));
+        let batch = admission::admit(&mut waiting, |request| &request.append);
+        write(batch, &*backend, &feed).await;
+    }
+}
+
+async fn write(batch: Vec<Request>, backend: &dyn Backend, feed: &Feed) {
+    let appends: Vec<_> = batch.iter().map(|request| request.append.clone()).collect();
+    match attempt(backend, &appends).await {
+        Ok(verdicts) => settle(batch, verdicts, feed),
+        Err(fault) if fault.is_refusal() && batch.len() > 1 => {
+            // One append the database itself refuses must not take the others with it.
+            for request in batch {
+                match attempt(backend, std::slice::from_ref(&request.append)).await {
+                    Ok(verdicts) => settle(vec![request], verdicts, feed),
+                    Err(fault) => answer(request, Err(fault.into())),
+                }
+            }
+        }
+        Err(fault) => {
+            for request in batch {
+                answer(request, Err(fault.clone().into()));
+            }
+        }
+    }
+}
+
+/// Writes a batch, again after a lost connection: the command ids tell what came through.
+async fn attempt(
+    backend: &dyn Backend,
+    appends: &[Arc<Sealed>],
+) -> Result<Vec<Verdict>, Unavailable> {
+    let mut pause = Duration::from_millis(20);
+    for _ in 1..TRIES {
+        match backend.append(appends).await {
+            Err(fault) if !fault.is_refusal() => {
+                tracing::warn!(cause = ?fault, "the log cannot be reached; trying again");
+                tokio::time::sleep(pause).await;
+                pause = pause.saturating_mul(4);
+            }
+            outcome => return outcome,
+        }
+    }
+    backend.append(appends).await
+}
+
+fn settle(batch: Vec<Request>, verdicts: Vec<Verdict>, feed: &Feed) {
+    let mut news: Vec<Stored> = Vec::new();
+    for (request, verdict) in batch.iter().zip(&verdicts) {
+        if let Verdict::Committed { first, recorded_at, versions, last } = verdict {
+            news.extend(stored(&request.append, (*first, *last), *recorded_at, versions));
+        }
+    }
+    news.sort_by_key(|event| event.envelope.position);
+    // Readers first: whoever hears of the commit may ask for what it led to.
+    feed.push(news);
+    let mut verdicts = verdicts.into_iter();
+    for request in batch {
+        let outcome = verdicts
+            .next()
+            .map_or_else(|| Err(Unavailable::stopped().into()), |v| judged(&request.append, v));
+        answer(request, outcome);
+    }
+}
+
+fn answer(request: Request, outcome: Result<Committed, AppendError>) {
+    // The caller may have gone; what was recorded stays recorded.
+    drop(request.answer.send(outcome));
+}
+
+fn judged(append: &Sealed, verdict: Verdict) -> Result<Committed, AppendError> {
+    match verdict {
+        Verdict::Committed { last, versions, .. } => Ok(Committed {
+            position: last,
+            versions: append
+                .conditions
+                .iter()
+                .zip(versions)
+                .filter(|(condition, _)| condition.count > 0)
+                .map(|(condition, version)| (condition.stream, version))
+                .collect(),
+            reply: append.reply.as_deref().and_then(|json| serde_json::from_str(json).ok()),
+            duplicate: false,
+        }),
+        Verdict::Duplicate(record) => Ok(Committed {
+            position: record.position,
+            versions: record.versions,
+            reply: record.reply,
+            duplicate: true,
+        }),
+        Verdict::Reused => Err(AppendError::CommandReused),
+        Verdict::Conflict(versions) => Err(AppendError::Conflict(versions)),
+        Verdict::ClaimTaken(scope) => Err(AppendError::ClaimTaken { scope }),
+        Verdict::SubjectErased => Err(AppendError::SubjectErased),
+    }
+}
+
+/// The rows just written, without reading them back. `versions` are those after the append.
+pub(crate) fn stored(
+    append: &Sealed,
+    (first, last): (Position, Position),
+    recorded_at: domain::kernel::Timestamp,
+    versions: &[Version],
+) -> Vec<Stored> {
+    let meta = &append.meta;
+    let positions = first.0..;
+    positions
+        .zip(&append.events)
+        .filter_map(|(position, event)| {
+            let condition = append.conditions.get(event.condition)?;
+            let after = versions.get(event.condition)?.0;
+            let envelope = Envelope {
+                position: Position(position),
+                append_last: last,
+                event_id: event.id,
+                tenant: condition.tenant,
+                category: condition.category.into(),
+                stream: condition.stream,
+                version: Version(
+                    after.saturating_sub(condition.count).saturating_add(event.rank),
+                ),
+                name: event.name.as_str().into(),
+                schema_version: event.schema_version,
+                occurred_at: meta.occurred_at,
+                recorded_at,
+                actor: meta.actor,
+                correlation_id: meta.correlation_id,
+                causation_id: meta.causation_id,
+                request: None,
+                key_id: event.key,
+                request_key_id: meta.request_key,
+            };
+            Some(Stored {
+                envelope: Arc::new(envelope),
+                payload: event.payload.clone(),
+                request: meta.request.clone(),
+            })
+        })
+        .collect()
+}

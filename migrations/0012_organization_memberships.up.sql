@@ -1,0 +1,27 @@
+-- Who belongs to which organization.
+
+CREATE TABLE memberships (
+    id                   uuid                           NOT NULL,
+    organization_id      uuid                           NOT NULL,
+    user_id              uuid                           NOT NULL,
+    person_id            uuid                           NOT NULL,
+    status               organization.membership_status NOT NULL,
+    source               organization.membership_source NOT NULL,
+    identity_provider_id uuid,
+    title                text,
+    joined_at            timestamptz                    NOT NULL,
+    suspended_at         timestamptz,
+    removed_at           timestamptz,
+    removed_reason       text,
+    LIKE ref.std,
+    CONSTRAINT memberships_pk PRIMARY KEY (id)
+);
+
+-- after
+
+CREATE UNIQUE INDEX memberships_live_uq ON memberships (organization_id, user_id)
+    WHERE status <> 'removed';
+CREATE INDEX memberships_user_idx ON memberships (user_id) WHERE status <> 'removed';
+CREATE INDEX memberships_organization_idx ON memberships (organization_id, status, joined_at, id);
+
+COMMENT ON TABLE memberships IS 'Who belongs to which organization. Fed by membership.';

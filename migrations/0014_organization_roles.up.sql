@@ -1,0 +1,25 @@
+-- A named bundle of permissions. A role without an organization is the platform's own.
+
+CREATE TABLE roles (
+    id                uuid                      NOT NULL,
+    organization_id   uuid,
+    key               text                      NOT NULL,
+    name              text                      NOT NULL,
+    description       text,
+    is_system         boolean                   NOT NULL,
+    assignable_scopes organization.scope_kind[] NOT NULL,
+    permissions       text[]                    NOT NULL,
+    archived_at       timestamptz,
+    LIKE ref.std,
+    CONSTRAINT roles_pk PRIMARY KEY (id),
+    CONSTRAINT roles_key_ck CHECK (key ~ '^[a-z][a-z0-9_]{1,47}$'),
+    CONSTRAINT roles_system_ck CHECK (is_system = (organization_id IS NULL))
+);
+
+-- after
+
+CREATE UNIQUE INDEX roles_key_uq ON roles (organization_id, key) NULLS NOT DISTINCT;
+CREATE INDEX roles_permissions_idx ON roles USING gin (permissions);
+
+COMMENT ON TABLE roles IS 'A named bundle of permissions. Fed by role.';
+COMMENT ON COLUMN roles.permissions IS 'Each as module.resource.action.';

@@ -1,0 +1,10 @@
+//! The migrations and their tool, on a real server.
+
+#[cfg(test)]
+mod catalogue;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod moves;
+#[cfg(test)]
+mod tables;

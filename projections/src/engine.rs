@@ -1,0 +1,393 @@
+//! Folding a run of events into a module's tables, in one schema.
+//!
+//! Owns the order of things: whole appends, tables in declared order, sweeps, parking, and one
+//! transaction for rows and checkpoint. Live, rebuild and as-of are this engine on different
+//! schemas with batches of different size.
+
+use std::{
+    any::{Any, TypeId},
+    cell::RefCell,
+    collections::HashSet,
+    sync::Arc,
+};
+
+use domain::kernel::{Envelope, Position, Recorded};
+use eventstore::{
+    Fenced, Lease, Leases, Opened, Parked, ParkedEvents, Store, Stored, Unavailable,
+};
+use sqlx::{Connection, PgConnection};
+
+use crate::{
+    fold::{EventSet, Fault},
+    module::Module,
+    sweep,
+    table::Table,
+};
+
+/// An opened event on its way through a module's tables; understood once for all of them.
+pub struct Arrived<'b> {
+    opened: &'b Opened,
+    understood: RefCell<Vec<(TypeId, Understood)>>,
+}
+
+type Understood = Result<Arc<dyn Any + Send + Sync>, Fault>;
+
+impl std::fmt::Debug for Arrived<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Arrived({})", self.opened.envelope.position)
+    }
+}
+
+impl<'b> Arrived<'b> {
+    /// An event that nobody looked at yet.
+    #[must_use]
+    pub const fn new(opened: &'b Opened) -> Self {
+        Self { opened, understood: RefCell::new(Vec::new()) }
+    }
+
+    pub(crate) fn envelope(&self) -> &'b Envelope {
+        &self.opened.envelope
+    }
+
+    pub(crate) fn category(&self) -> &'b str {
+        &self.opened.envelope.category
+    }
+
+    pub(crate) fn decoded<E: EventSet>(&self) -> Result<Arc<Recorded<E>>, Fault> {
+        let wanted = TypeId::of::<E>();
+        let known = |list: &Vec<(TypeId, Understood)>| {
+            list.iter().find(|(of, _)| *of == wanted).map(|(_, event)| event.clone())
+        };
+        let understood = known(&self.understood.borrow());
+        let understood = understood.unwrap_or_else(|| {
+            let event: Understood = match E::decode(self.opened) {
+                Ok(recorded) => Ok(Arc::new(recorded)),
+                Err(e) => Err(Fault(e.to_string())),
+            };
+            self.understood.borrow_mut().push((wanted, event.clone()));
+            event
+        });
+        understood?
+            .downcast::<Recorded<E>>()
+            .map_err(|_| Fault("an event was understood as another type".into()))
+    }
+}
+
+/// Why a batch could not be taken in. The rows and the checkpoint are as before.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The database cannot be reached, or refuses more than one append's rows.
+    #[error("the read tables cannot be written")]
+    Database(#[from] sqlx::Error),
+    /// The log cannot be reached.
+    #[error(transparent)]
+    Log(#[from] Unavailable),
+    /// Another process has the lease.
+    #[error(transparent)]
+    Fenced(#[from] Fenced),
+}
+
+/// A module's tables in one schema.
+pub struct Engine {
+    module: &'static Module,
+    schema: String,
+    tables: Vec<Box<dyn Table>>,
+    /// Rows (`table/key`) and streams (`stream/id`) behind a parked event.
+    blocked: HashSet<String>,
+    parking: Vec<Parked>,
+    /// Everything up to here is folded, though perhaps not yet written.
+    folded: Position,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Engine({} in {})", self.module.name, self.schema)
+    }
+}
+
+impl Engine {
+    /// Opens a module's tables in a schema.
+    ///
+    /// # Errors
+    /// If the database cannot be reached or a table is not what its row declares.
+    pub async fn open(
+        connection: &mut PgConnection,
+        module: &'static Module,
+        schema: &str,
+        parked: &[Parked],
+    ) -> Result<Self, EngineError> {
+        let tables = (module.open)(connection, schema).await?;
+        let blocked = parked.iter().flat_map(|event| event.keys.iter().cloned()).collect();
+        Ok(Self {
+            module,
+            schema: schema.to_owned(),
+            tables,
+            blocked,
+            parking: Vec::new(),
+            folded: Position(0),
+        })
+    }
+
+    /// How many rows wait to be written.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.tables.iter().map(|table| table.pending()).sum()
+    }
+
+    /// How far events are folded.
+    #[must_use]
+    pub const fn folded(&self) -> Position {
+        self.folded
+    }
+
+    /// Folds events in memory; rows they touch are loaded first. Whole appends only.
+    ///
+    /// # Errors
+    /// If rows or keys cannot be loaded.
+    pub async fn fold(
+        &mut self,
+        connection: &mut PgConnection,
+        store: &Store,
+        events: &[Stored],
+    ) -> Result<(), EngineError> {
+        let wanted: Vec<Stored> = events
+            .iter()
+            .filter(|event| self.wants(&event.envelope.category))
+            .cloned()
+            .collect();
+        let opened = store.open(&wanted).await?;
+        for event in &opened {
+            let arrived = Arrived::new(event);
+            for table in &mut self.tables {
+                // A fault shows again, and is dealt with, when the event is folded.
+                let _ = table.seek(&arrived);
+            }
+        }
+        for table in &mut self.tables {
+            table.load(connection).await?;
+        }
+        for event in &opened {
+            self.fold_one(&Arrived::new(event));
+        }
+        if let Some(last) = events.last() {
+            self.folded = last.envelope.position;
+        }
+        Ok(())
+    }
+
+    fn wants(&self, category: &str) -> bool {
+        category == "organization.organization"
+            || category == "identity.person"
+            || self.tables.iter().any(|table| table.wants(category))
+    }
+
+    fn fold_one(&mut self, event: &Arrived<'_>) {
+        if let Some(swept) = sweep::of(event.opened) {
+            self.tables.iter_mut().for_each(|table| table.sweep(&swept));
+        }
+        let outcome = self.barred(event).and_then(|()| {
+            self.tables.iter_mut().try_for_each(|table| table.fold(event))
+        });
+        match outcome {
+            Ok(()) => self.tables.iter_mut().for_each(|table| table.settle()),
+            Err(fault) => {
+                self.tables.iter_mut().for_each(|table| table.undo());
+                self.park(event, &fault);
+            }
+        }
+    }
+
+    /// An event that touches a row behind a parked one must wait as well, whole.
+    fn barred(&self, event: &Arrived<'_>) -> Result<(), Fault> {
+        if self.blocked.is_empty() {
+            return Ok(());
+        }
+        let stream = stream_key(event.envelope());
+        let touched = self.touched(event)?;
+        let blocked = touched.iter().chain([&stream]).find(|key| self.blocked.contains(*key));
+        blocked.map_or(Ok(()), |key| Err(Fault(format!("waits behind a parked event of {key}"))))
+    }
+
+    fn touched(&self, event: &Arrived<'_>) -> Result<Vec<String>, Fault> {
+        let mut keys = Vec::new();
+        for table in &self.tables {
+            keys.extend(table.touched(event)?);
+        }
+        Ok(keys)
+    }
+
+    fn park(&mut self, event: &Arrived<'_>, fault: &Fault) {
+        let envelope = event.envelope();
+        // What cannot be understood cannot say which rows it touches: its stream waits.
+        let keys = self.touched(event).unwrap_or_else(|_| vec![stream_key(envelope)]);
+        tracing::error!(
+            module = self.module.name, schema = self.schema, position = envelope.position.0,
+            event = envelope.event_type(), cause = fault.0, "event parked"
+        );
+        self.blocked.extend(keys.iter().cloned());
+        self.parking.push(Parked {
+            consumer: self.module.name.to_owned(),
+            target: self.schema.clone(),
+            position: envelope.position,
+            keys,
+            cause: fault.0.clone(),
+        });
+    }
+
+    /// Writes what was folded, with what was parked, and moves the checkpoint, all in one
+    /// transaction of the caller's.
+    ///
+    /// # Errors
+    /// If the database refuses, or another process has the lease.
+    pub async fn flush(
+        &mut self,
+        transaction: &mut PgConnection,
+        lease: &Lease,
+    ) -> Result<u64, EngineError> {
+        let mut written = 0_u64;
+        for table in &mut self.tables {
+            written = written.saturating_add(table.write(transaction).await?);
+        }
+        ParkedEvents::park(transaction, &self.parking).await?;
+        Leases::advance(transaction, lease, self.folded).await?;
+        Ok(written)
+    }
+
+    /// Writes what was folded without moving a checkpoint, and parks what failed again. Answers
+    /// how many events that were.
+    pub(crate) async fn flush_in_place(
+        &mut self,
+        transaction: &mut PgConnection,
+    ) -> Result<usize, EngineError> {
+        for table in &mut self.tables {
+            table.write(transaction).await?;
+        }
+        ParkedEvents::park(transaction, &self.parking).await?;
+        Ok(self.parking.len())
+    }
+
+    /// What was flushed is committed.
+    pub fn committed(&mut self) {
+        self.parking.clear();
+        self.tables.iter_mut().for_each(|table| table.committed());
+    }
+
+    /// What was folded or flushed is void; start again from the checkpoint.
+    pub fn reset(&mut self, parked: &[Parked]) {
+        self.parking.clear();
+        self.blocked = parked.iter().flat_map(|event| event.keys.iter().cloned()).collect();
+        self.tables.iter_mut().for_each(|table| table.reset());
+    }
+
+    /// Folds events and writes them, in one transaction. What the database refuses is narrowed
+    /// down to one append, which is parked.
+    ///
+    /// # Errors
+    /// If the database or the log cannot be reached, or another process has the lease.
+    pub async fn take_in(
+        &mut self,
+        connection: &mut PgConnection,
+        store: &Store,
+        lease: &Lease,
+        events: &[Stored],
+    ) -> Result<(), EngineError> {
+        let mut runs = vec![events];
+        while let Some(run) = runs.pop() {
+            let before = self.blocked.clone();
+            match self.attempt(connection, store, lease, run).await {
+                Err(EngineError::Database(sqlx::Error::Database(cause))) => {
+                    self.tables.iter_mut().for_each(|table| table.reset());
+                    self.parking.clear();
+                    self.blocked = before;
+                    match split(run) {
+                        Some((first, second)) => runs.extend([second, first]),
+                        None => {
+                            self.park_append(connection, store, lease, run, cause.message()).await?;
+                        }
+                    }
+                }
+                Err(fault) => {
+                    self.tables.iter_mut().for_each(|table| table.reset());
+                    self.parking.clear();
+                    self.blocked = before;
+                    return Err(fault);
+                }
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn attempt(
+        &mut self,
+        connection: &mut PgConnection,
+        store: &Store,
+        lease: &Lease,
+        events: &[Stored],
+    ) -> Result<(), EngineError> {
+        let mut transaction = connection.begin().await?;
+        lock_shared(&mut transaction, self.module.name).await?;
+        self.fold(&mut transaction, store, events).await?;
+        self.flush(&mut transaction, lease).await?;
+        transaction.commit().await?;
+        self.committed();
+        Ok(())
+    }
+
+    async fn park_append(
+        &mut self,
+        connection: &mut PgConnection,
+        store: &Store,
+        lease: &Lease,
+        events: &[Stored],
+        cause: &str,
+    ) -> Result<(), EngineError> {
+        for event in store.open(events).await? {
+            if self.wants(&event.envelope.category) {
+                self.park(&Arrived::new(&event), &Fault(cause.to_owned()));
+            }
+        }
+        if let Some(last) = events.last() {
+            self.folded = last.envelope.position;
+        }
+        let mut transaction = connection.begin().await?;
+        self.flush(&mut transaction, lease).await?;
+        transaction.commit().await?;
+        self.committed();
+        Ok(())
+    }
+}
+
+fn stream_key(envelope: &Envelope) -> String {
+    format!("stream/{}", envelope.stream)
+}
+
+/// Two runs of whole appends, unless there is only one append.
+fn split(events: &[Stored]) -> Option<(&[Stored], &[Stored])> {
+    let ends_append = |event: &Stored| event.envelope.position == event.envelope.append_last;
+    let half = events.len() / 2;
+    let later = events.iter().skip(half).position(ends_append).map(|at| at.saturating_add(half));
+    let last = events.len().checked_sub(1)?;
+    let cut = match later {
+        Some(at) if at < last => at,
+        Some(_) | None => events.get(..half)?.iter().rposition(ends_append)?,
+    };
+    events.split_at_checked(cut.saturating_add(1))
+}
+
+/// The number of a module's advisory lock: writers share it, a swap has it alone.
+pub(crate) fn lock_number(module: &str) -> i64 {
+    // FNV-1a: stable for ever, and no collision among a handful of module names.
+    let hash = module.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    i64::from_ne_bytes(hash.to_ne_bytes())
+}
+
+async fn lock_shared(connection: &mut PgConnection, module: &str) -> sqlx::Result<()> {
+    sqlx::query("SELECT pg_advisory_xact_lock_shared($1)")
+        .bind(lock_number(module))
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! The read model: every table is a fold over the log.
+//!
+//! Owns the tables, the runner that keeps them, rebuilds and the queries they answer. Refuses to
+//! write events and to call anything outside: a rebuild can have no effect but rows.
+
+pub mod identity;
+pub mod organization;
+
+mod column;
+mod copy;
+mod engine;
+mod fold;
+mod module;
+mod page;
+mod replay;
+mod row;
+mod runner;
+mod sql;
+mod sweep;
+mod table;
+mod wait;
+
+pub use column::Column;
+pub use engine::{Arrived, Engine, EngineError};
+pub use fold::{At, EventSet, Fault, Fold, Key, Sweep, Touch, required};
+pub use module::{Module, MODULES, module};
+pub use page::{Page, PageRequest, QueryError, Reader, TenantScope};
+pub use replay::{
+    Difference, Phase, Progress, Replay, ReplayError, ReplayOptions, Status, Target,
+};
+pub use row::{Row, Std};
+pub use runner::{Runner, RunnerHandle};
+pub use wait::{Lagging, Positions};

@@ -1,0 +1,93 @@
+//! The tables as they stood at a moment, in a schema of their own.
+
+use domain::kernel::{Position, Timestamp};
+
+use super::{Observer, Replay, ReplayError, ReplayOptions, Target, shadow};
+use crate::module::Module;
+
+impl Replay {
+    /// Makes modules' tables as of a moment in a new schema. Personal data erased since then
+    /// stays erased.
+    ///
+    /// # Errors
+    /// If the schema exists or cannot be called that, or the log cannot be read.
+    pub async fn as_of(
+        &self,
+        modules: &[&'static Module],
+        target: Target,
+        schema: &str,
+        observe: Observer<'_>,
+    ) -> Result<Position, ReplayError> {
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let starts = schema.starts_with(|c: char| c.is_ascii_lowercase());
+        if !starts || schema.len() > 40 || !schema.chars().all(fits) || schema.starts_with("pg_") {
+            return Err(ReplayError::BadSchema(schema.to_owned()));
+        }
+        let mut connection = self.connect().await?;
+        if shadow::exists(&mut connection, schema).await? {
+            return Err(ReplayError::SchemaExists(schema.to_owned()));
+        }
+        let position = match target {
+            Target::Position(position) => self.whole_append(position).await?,
+            Target::Time(at) => self.recorded_until(at).await?,
+        };
+        let (first, others) = modules.split_first().ok_or_else(|| {
+            ReplayError::UnknownModule("(none)".to_owned())
+        })?;
+        // Each module is made in a schema of its own, then moved into the one asked for.
+        self.make(first, position, schema, observe).await?;
+        for module in others {
+            let own = format!("{schema}_{}", module.name);
+            self.make(module, position, &own, observe).await?;
+            for table in module.tables {
+                let sql = format!("ALTER TABLE {own}.{} SET SCHEMA {schema}", table.name);
+                sqlx::raw_sql(crate::sql::own(&sql)).execute(&mut connection).await?;
+            }
+            shadow::drop_schema(&mut connection, &own).await?;
+        }
+        Ok(position)
+    }
+
+    async fn make(
+        &self,
+        module: &'static Module,
+        position: Position,
+        schema: &str,
+        observe: Observer<'_>,
+    ) -> Result<(), ReplayError> {
+        let mut made = self.open_shadow(module, schema, &ReplayOptions::default()).await?;
+        self.fold_to(module, &mut made, position, observe).await?;
+        shadow::index(&mut made.connection, module, schema).await?;
+        self.leases().remove(module.name, schema).await?;
+        Ok(())
+    }
+
+    /// The end of the last append that lies wholly at or before a position.
+    async fn whole_append(&self, position: Position) -> Result<Position, ReplayError> {
+        let head = self.store.head().await?;
+        let wanted = position.0.clamp(0, head.0);
+        // An append has at most 1000 events.
+        let from = Position(wanted.saturating_sub(1_001).max(0));
+        let events = self.store.read(from, wanted.saturating_sub(from.0)).await?;
+        let ends = events.iter().rev().map(|event| &event.envelope);
+        let last = ends.into_iter().find(|e| e.position == e.append_last && e.position.0 <= wanted);
+        Ok(last.map_or(Position(0), |envelope| envelope.position))
+    }
+
+    /// The last position recorded at or before an instant. Recording times never fall along
+    /// positions, so this is a binary search.
+    async fn recorded_until(&self, at: Timestamp) -> Result<Position, ReplayError> {
+        let (mut low, mut high) = (0_i64, self.store.head().await?.0);
+        while low < high {
+            let middle = low.saturating_add(high.saturating_sub(low).saturating_add(1) / 2);
+            let event = self.store.read(Position(middle.saturating_sub(1)), 1).await?;
+            let before = event.first().is_some_and(|event| event.envelope.recorded_at <= at);
+            if before {
+                low = middle;
+            } else {
+                high = middle.saturating_sub(1);
+            }
+        }
+        self.whole_append(Position(low)).await
+    }
+}

@@ -1,0 +1,154 @@
+//! Exchanging tables in one transaction: types and the schema stay, tables move.
+
+use std::time::Duration;
+
+use eventstore::Leases;
+use sqlx::{Connection, PgConnection};
+
+use super::{
+    Observer, Phase, Progress, Replay, ReplayError, ReplayOptions,
+    shadow::{Shadow, drop_schema, exists, former, next},
+};
+use crate::{module::Module, sql::own};
+
+/// How often the tables are asked for before giving up.
+const TRIES: u32 = 50;
+
+impl Replay {
+    /// Makes a shadow the live tables; the former ones are kept for [`Replay::rollback`].
+    pub(super) async fn promote(
+        &self,
+        module: &'static Module,
+        shadow: &mut Shadow,
+        observe: Observer<'_>,
+    ) -> Result<(), ReplayError> {
+        for _ in 0..TRIES {
+            let head = self.store.head().await?;
+            self.fold_to(module, shadow, head, observe).await?;
+            observe(Progress {
+                module: module.name,
+                phase: Phase::Swapping,
+                position: shadow.position,
+                target: head,
+            });
+            if self.try_swap(module, shadow).await? {
+                observe(Progress {
+                    module: module.name,
+                    phase: Phase::Done,
+                    position: shadow.position,
+                    target: shadow.position,
+                });
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Err(ReplayError::Locked(module.name.to_owned()))
+    }
+
+    /// Puts the former tables back, brought up to date first.
+    ///
+    /// # Errors
+    /// If there are none, or they could not be brought up to date.
+    pub async fn rollback(
+        &self,
+        module: &'static Module,
+        observe: Observer<'_>,
+    ) -> Result<(), ReplayError> {
+        let mut connection = self.connect().await?;
+        if !exists(&mut connection, &former(module)).await? {
+            return Err(ReplayError::NothingBefore(module.name.to_owned()));
+        }
+        let mut transaction = connection.begin().await?;
+        // The former tables become the next ones, and are promoted like any others.
+        drop_schema(&mut transaction, &next(module)).await?;
+        let rename = format!("ALTER SCHEMA {} RENAME TO {}", former(module), next(module));
+        sqlx::raw_sql(own(&rename)).execute(&mut *transaction).await?;
+        for table in ["checkpoints", "parked"] {
+            let sql = format!("DELETE FROM eventstore.{table} WHERE consumer = $1 AND target = $2");
+            sqlx::query(own(&sql))
+                .bind(module.name)
+                .bind(next(module))
+                .execute(&mut *transaction)
+                .await?;
+            let sql = format!(
+                "UPDATE eventstore.{table} SET target = $2 WHERE consumer = $1 AND target = $3"
+            );
+            sqlx::query(own(&sql))
+                .bind(module.name)
+                .bind(next(module))
+                .bind(former(module))
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        let options = ReplayOptions::default();
+        let mut shadow = self.open_shadow(module, &next(module), &options).await?;
+        self.promote(module, &mut shadow, observe).await
+    }
+
+    /// One attempt: `false` if a table could not be had within 200 ms, or the live tables are
+    /// ahead of the shadow.
+    async fn try_swap(
+        &self,
+        module: &'static Module,
+        shadow: &mut Shadow,
+    ) -> Result<bool, ReplayError> {
+        let mut transaction = shadow.connection.begin().await?;
+        sqlx::raw_sql("SET LOCAL lock_timeout = '200ms'").execute(&mut *transaction).await?;
+        match exchange(&mut transaction, module, shadow.position.0).await {
+            Ok(true) => {
+                transaction.commit().await?;
+                Ok(true)
+            }
+            Ok(false) => {
+                transaction.rollback().await?;
+                Ok(false)
+            }
+            Err(ReplayError::Engine(crate::EngineError::Database(sqlx::Error::Database(e))))
+                if e.code().as_deref() == Some("55P03") =>
+            {
+                transaction.rollback().await?;
+                Ok(false)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
+async fn exchange(
+    transaction: &mut PgConnection,
+    module: &'static Module,
+    position: i64,
+) -> Result<bool, ReplayError> {
+    let (live, next, former) = (module.name, next(module), former(module));
+    // Alone: no runner is inside a batch, no careful reader between two statements.
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(crate::engine::lock_number(module.name))
+        .execute(&mut *transaction)
+        .await?;
+    let stands: Option<i64> = sqlx::query_scalar(
+        "SELECT position FROM eventstore.checkpoints WHERE consumer = $1 AND target = $1 FOR UPDATE",
+    )
+    .bind(live)
+    .fetch_optional(&mut *transaction)
+    .await?;
+    if stands.unwrap_or_default() > position {
+        return Ok(false);
+    }
+    let mut names: Vec<&str> = module.tables.iter().map(|table| table.name).collect();
+    names.sort_unstable();
+    let locked: Vec<_> = names.iter().map(|name| format!("{live}.{name}")).collect();
+    let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", locked.join(", "));
+    sqlx::raw_sql(own(&lock)).execute(&mut *transaction).await?;
+    let fresh = format!("DROP SCHEMA IF EXISTS {former} CASCADE; CREATE SCHEMA {former}");
+    sqlx::raw_sql(own(&fresh)).execute(&mut *transaction).await?;
+    for (from, to) in [(live, former.as_str()), (next.as_str(), live)] {
+        for name in &names {
+            let sql = format!("ALTER TABLE {from}.{name} SET SCHEMA {to}");
+            sqlx::raw_sql(own(&sql)).execute(&mut *transaction).await?;
+        }
+    }
+    drop_schema(transaction, &next).await?;
+    Leases::exchange(transaction, live, (&next, live, &former)).await?;
+    Ok(true)
+}

@@ -1,0 +1,180 @@
+//! Row by row: is what was rebuilt what is live?
+
+use futures_util::TryStreamExt;
+use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
+
+use super::{Observer, Phase, Progress, Replay, ReplayError, shadow::Shadow};
+use crate::{
+    module::{Module, TableInfo},
+    sql::own,
+};
+
+/// Differing rows reported for one table; the rest are only counted.
+const MOST_REPORTED: usize = 1_000;
+
+/// A row that is not the same in both sets of tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The table.
+    pub table: String,
+    /// The row's key.
+    pub key: String,
+    /// The live row as JSON, if there is one.
+    pub live: Option<String>,
+    /// The rebuilt row as JSON, if there is one.
+    pub rebuilt: Option<String>,
+}
+
+impl Replay {
+    /// Brings the shadow to exactly where a snapshot of the live tables stands, and compares.
+    /// Nobody has to stop for it.
+    pub(super) async fn compare(
+        &self,
+        module: &'static Module,
+        shadow: &mut Shadow,
+        observe: Observer<'_>,
+    ) -> Result<Vec<Difference>, ReplayError> {
+        let mut other = self.connect().await?;
+        let mut live = other.begin().await?;
+        sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *live).await?;
+        // A swap between snapshot and first read would show a table that is empty in it.
+        sqlx::query("SELECT pg_advisory_xact_lock_shared($1)")
+            .bind(crate::engine::lock_number(module.name))
+            .execute(&mut *live)
+            .await?;
+        let position: Option<i64> = sqlx::query_scalar(
+            "SELECT position FROM eventstore.checkpoints WHERE consumer = $1 AND target = $1",
+        )
+        .bind(module.name)
+        .fetch_optional(&mut *live)
+        .await?;
+        let position = domain::kernel::Position(position.unwrap_or_default());
+        if position < shadow.position {
+            // The live tables are behind: they cannot be compared before they caught up.
+            live.rollback().await?;
+            self.await_live(module, shadow.position).await?;
+            return Box::pin(self.compare(module, shadow, observe)).await;
+        }
+        self.fold_to(module, shadow, position, observe).await?;
+        observe(Progress { module: module.name, phase: Phase::Verifying, position, target: position });
+        let mut found = Vec::new();
+        for table in module.tables {
+            found.extend(
+                differences(
+                    (&mut live, module.name),
+                    (&mut shadow.connection, &shadow.schema),
+                    table,
+                )
+                .await?,
+            );
+        }
+        live.rollback().await?;
+        Ok(found)
+    }
+
+    /// Waits for the live tables, or brings them up to date if nobody else does.
+    async fn await_live(
+        &self,
+        module: &'static Module,
+        position: domain::kernel::Position,
+    ) -> Result<(), ReplayError> {
+        use crate::{engine::Engine, wait::Positions};
+        let positions = Positions::new(self.leases());
+        if positions.wait(module.name, position).await.is_ok() {
+            return Ok(());
+        }
+        #[expect(clippy::disallowed_methods, reason = "a process names itself once")]
+        let owner = uuid::Uuid::now_v7();
+        let Some(lease) = self.leases().acquire(module.name, module.name, owner).await? else {
+            // Somebody holds the lease and works: look again.
+            return Ok(());
+        };
+        let parked = eventstore::ParkedEvents::new(self.pool.clone());
+        let parked = parked.list(Some((module.name, module.name))).await?;
+        let mut connection = self.connect().await?;
+        let mut engine = Engine::open(&mut connection, module, module.name, &parked).await?;
+        if lease.position.0 == 0 {
+            self.leases().stamp(&lease, &module.fingerprint()).await?;
+        }
+        let mut log = self.store.subscribe(lease.position);
+        while log.position() < position {
+            let events = log.next(2_000).await?;
+            engine.take_in(&mut connection, &self.store, &lease, &events).await?;
+        }
+        self.leases().release(&lease).await?;
+        Ok(())
+    }
+}
+
+type Side<'c> = (&'c mut PgConnection, &'c str);
+
+/// Walks both tables in key order and compares the hashes of rows.
+async fn differences(
+    live: Side<'_>,
+    rebuilt: Side<'_>,
+    table: &TableInfo,
+) -> Result<Vec<Difference>, ReplayError> {
+    let hashes = |schema: &str| {
+        format!(
+            "SELECT t.{key}::text, md5(t::text) FROM {schema}.{name} t ORDER BY t.{key}",
+            key = table.key,
+            name = table.name
+        )
+    };
+    let mut keys = Vec::new();
+    {
+        let mut left = sqlx::query(own(&hashes(live.1))).fetch(&mut *live.0);
+        let mut right = sqlx::query(own(&hashes(rebuilt.1))).fetch(&mut *rebuilt.0);
+        let pair = |row: PgRow| -> (String, String) { (row.get(0), row.get(1)) };
+        let mut a = left.try_next().await?.map(pair);
+        let mut b = right.try_next().await?.map(pair);
+        loop {
+            let order = match (&a, &b) {
+                (None, None) => break,
+                (Some(_), None) => std::cmp::Ordering::Less,
+                (None, Some(_)) => std::cmp::Ordering::Greater,
+                // Keys are UUIDs: their texts sort as they do.
+                (Some((a, _)), Some((b, _))) => a.cmp(b),
+            };
+            match order {
+                std::cmp::Ordering::Less => keys.extend(a.take().map(|(key, _)| key)),
+                std::cmp::Ordering::Greater => keys.extend(b.take().map(|(key, _)| key)),
+                std::cmp::Ordering::Equal if a != b => {
+                    keys.extend(a.take().map(|(key, _)| key));
+                    b = None;
+                }
+                std::cmp::Ordering::Equal => (a, b) = (None, None),
+            }
+            if order.is_le() {
+                a = left.try_next().await?.map(pair);
+            }
+            if order.is_ge() {
+                b = right.try_next().await?.map(pair);
+            }
+        }
+    }
+    let mut found = Vec::with_capacity(keys.len());
+    for (number, key) in keys.into_iter().enumerate() {
+        let report = number < MOST_REPORTED;
+        found.push(Difference {
+            table: table.name.to_owned(),
+            live: if report { json(live.0, live.1, table, &key).await? } else { None },
+            rebuilt: if report { json(rebuilt.0, rebuilt.1, table, &key).await? } else { None },
+            key,
+        });
+    }
+    Ok(found)
+}
+
+async fn json(
+    connection: &mut PgConnection,
+    schema: &str,
+    table: &TableInfo,
+    key: &str,
+) -> Result<Option<String>, ReplayError> {
+    let sql = format!(
+        "SELECT to_jsonb(t)::text FROM {schema}.{} t WHERE t.{}::text = $1",
+        table.name, table.key
+    );
+    Ok(sqlx::query_scalar(own(&sql)).bind(key).fetch_optional(connection).await?)
+}

@@ -1,0 +1,126 @@
+//! Keeping a module's live tables up with the log, wherever its lease is held.
+
+use std::time::Duration;
+
+use domain::kernel::Position;
+use eventstore::{Lease, Leases, ParkedEvents, Store};
+use sqlx::{ConnectOptions, PgConnection, PgPool, postgres::PgConnectOptions};
+use tokio::{sync::watch, task::JoinSet, time::{Instant, timeout}};
+use uuid::Uuid;
+
+use crate::{
+    engine::{Engine, EngineError},
+    module::{MODULES, Module},
+    wait::Positions,
+};
+
+/// Events in one transaction.
+const BATCH: usize = 2_000;
+/// How long to rest after a fault, or while another process has the lease.
+const REST: Duration = Duration::from_millis(500);
+/// How often a lease is renewed while nothing happens.
+const RENEW: Duration = Duration::from_secs(2);
+
+/// What the runners of all modules need.
+#[derive(Debug, Clone)]
+pub struct Runner {
+    /// The log.
+    pub store: Store,
+    /// For leases and parked events.
+    pub pool: PgPool,
+    /// For the connections that write, one a module.
+    pub writing: PgConnectOptions,
+    /// Told how far each module is.
+    pub positions: Positions,
+}
+
+/// The running modules; they stop when it is told to.
+#[derive(Debug)]
+pub struct RunnerHandle {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl RunnerHandle {
+    /// Lets every module finish its batch, gives the leases back, and waits for that.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+impl Runner {
+    /// Starts all modules.
+    #[must_use]
+    pub fn start(self) -> RunnerHandle {
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        for module in MODULES {
+            tasks.spawn(self.clone().keep(module, stopping.clone()));
+        }
+        RunnerHandle { stop, tasks }
+    }
+
+    async fn keep(self, module: &'static Module, mut stopping: watch::Receiver<bool>) {
+        #[expect(clippy::disallowed_methods, reason = "a process names itself once")]
+        let owner = Uuid::now_v7();
+        while !*stopping.borrow() {
+            if let Err(fault) = self.run(module, owner, &stopping).await {
+                tracing::warn!(module = module.name, cause = ?fault, "projection interrupted");
+            }
+            // Either a fault or somebody else's turn: rest, unless it is time to go.
+            let _ = timeout(REST, stopping.wait_for(|stop| *stop)).await;
+        }
+    }
+
+    async fn run(
+        &self,
+        module: &'static Module,
+        owner: Uuid,
+        stopping: &watch::Receiver<bool>,
+    ) -> Result<(), EngineError> {
+        let leases = Leases::new(self.pool.clone());
+        let Some(lease) = leases.acquire(module.name, module.name, owner).await? else {
+            return Ok(());
+        };
+        let outcome = self.follow(module, &leases, &lease, stopping).await;
+        if outcome.is_ok() {
+            leases.release(&lease).await?;
+        }
+        outcome
+    }
+
+    async fn follow(
+        &self,
+        module: &'static Module,
+        leases: &Leases,
+        lease: &Lease,
+        stopping: &watch::Receiver<bool>,
+    ) -> Result<(), EngineError> {
+        let parked = ParkedEvents::new(self.pool.clone());
+        let parked = parked.list(Some((module.name, module.name))).await?;
+        let mut connection: PgConnection = self.writing.connect().await?;
+        let mut engine = Engine::open(&mut connection, module, module.name, &parked).await?;
+        if lease.position == Position(0) {
+            leases.stamp(lease, &module.fingerprint()).await?;
+        }
+        let mut subscription = self.store.subscribe(lease.position);
+        self.positions.reached(module.name, lease.position);
+        let mut used = Instant::now();
+        while !*stopping.borrow() {
+            let events = subscription.next(BATCH).await?;
+            if events.is_empty() {
+                // Keeps the lease, and learns of a swap while nothing happens.
+                if used.elapsed() > RENEW {
+                    leases.renew(lease).await?;
+                    used = Instant::now();
+                }
+                continue;
+            }
+            engine.take_in(&mut connection, &self.store, lease, &events).await?;
+            used = Instant::now();
+            self.positions.reached(module.name, subscription.position());
+        }
+        Ok(())
+    }
+}

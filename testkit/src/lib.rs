@@ -1,0 +1,44 @@
+//! What integration tests share: one throw-away PostgreSQL per test process, and a migrated
+//! database of its own for each test.
+//!
+//! Owns the server's life and the template. Refuses to be part of the product: nothing but
+//! `[dev-dependencies]` may name it.
+//!
+//! `COMMONHOLD_TEST_SERVER_URL` names a server to use instead of a private one; its user must be
+//! allowed to create databases.
+
+mod database;
+mod server;
+mod template;
+
+pub use database::TestDb;
+
+/// A fresh database with every migration applied.
+///
+/// # Panics
+/// If there is no PostgreSQL to be had: then no test that needs one can say anything.
+pub async fn database() -> TestDb {
+    must(TestDb::create(Some(template::name().await)).await)
+}
+
+/// A fresh database with nothing in it.
+///
+/// # Panics
+/// As [`database`].
+pub async fn empty_database() -> TestDb {
+    must(TestDb::create(None).await)
+}
+
+/// The kit's one way to give up.
+#[expect(clippy::panic, reason = "a test without its database can only fail")]
+fn must<T, E: std::error::Error>(result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        panic!("{text}")
+    })
+}
