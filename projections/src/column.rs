@@ -211,6 +211,9 @@ macro_rules! enum_columns {
     )+ };
 }
 
+// The key that seals a row's personal columns: a column of every module.
+crate::id_columns!(domain::kernel::KeyId);
+
 #[cfg(test)]
 mod tests {
     use super::*;

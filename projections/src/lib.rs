@@ -18,6 +18,8 @@ mod runner;
 mod sql;
 mod sweep;
 mod table;
+#[cfg(test)]
+mod testing;
 mod wait;
 
 pub use column::Column;

@@ -73,6 +73,14 @@ pub trait Row: Clone + PartialEq + Debug + Send + Sync + 'static {
     fn read(row: &PgRow, from: usize) -> Result<Self, sqlx::Error>;
 }
 
+/// The column of a field: a raw identifier such as `r#type` stands for `type`.
+pub(crate) const fn column(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', ..] => field.split_at(2).1,
+        _ => field,
+    }
+}
+
 /// Declares the row of a read table.
 ///
 /// `unique` names the columns of unique indexes and of their predicates: a row in which one of
@@ -100,7 +108,7 @@ macro_rules! row {
             const TABLE: &'static str = stringify!($table);
             const KEY: &'static str = stringify!($key);
             const COLUMNS: &'static [(&'static str, &'static str)] =
-                &[$((stringify!($field), <$type as $crate::Column>::CAST)),+];
+                &[$(($crate::row::column(stringify!($field)), <$type as $crate::Column>::CAST)),+];
 
             fn key(&self) -> $key_type {
                 self.$key.clone()
@@ -129,7 +137,7 @@ macro_rules! row {
             fn text(&self, column: &str) -> Option<String> {
                 let mut text = String::new();
                 let some = match column {
-                    $( stringify!($field) => $crate::Column::write(&self.$field, &mut text), )+
+                    $( name if name == $crate::row::column(stringify!($field)) => $crate::Column::write(&self.$field, &mut text), )+
                     _ => false,
                 };
                 some.then_some(text)
@@ -137,7 +145,7 @@ macro_rules! row {
 
             fn clear(&mut self, column: &str) {
                 match column {
-                    $( stringify!($field) => {
+                    $( name if name == $crate::row::column(stringify!($field)) => {
                         if let Some(null) = <$type as $crate::Column>::null() {
                             self.$field = null;
                         }

@@ -26,7 +26,7 @@ impl TableSql {
         connection: &mut PgConnection,
         schema: &str,
     ) -> Result<Self, sqlx::Error> {
-        let name = format!("{schema}.{}", R::TABLE);
+        let name = format!("\"{schema}\".{}", R::TABLE);
         let rows = sqlx::query(
             "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
               WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",

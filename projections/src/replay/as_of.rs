@@ -40,7 +40,7 @@ impl Replay {
             let own = format!("{schema}_{}", module.name);
             self.make(module, position, &own, observe).await?;
             for table in module.tables {
-                let sql = format!("ALTER TABLE {own}.{} SET SCHEMA {schema}", table.name);
+                let sql = format!("ALTER TABLE \"{own}\".{} SET SCHEMA \"{schema}\"", table.name);
                 sqlx::raw_sql(crate::sql::own(&sql)).execute(&mut connection).await?;
             }
             shadow::drop_schema(&mut connection, &own).await?;

@@ -148,7 +148,7 @@ pub(super) async fn exists(
     connection: &mut PgConnection,
     schema: &str,
 ) -> Result<bool, ReplayError> {
-    let found = sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL")
+    let found = sqlx::query_scalar("SELECT to_regnamespace(quote_ident($1)) IS NOT NULL")
         .bind(schema)
         .fetch_one(connection)
         .await?;
@@ -159,7 +159,7 @@ pub(super) async fn drop_schema(
     connection: &mut PgConnection,
     schema: &str,
 ) -> Result<(), ReplayError> {
-    let sql = format!("DROP SCHEMA IF EXISTS {schema} CASCADE");
+    let sql = format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE");
     sqlx::raw_sql(own(&sql)).execute(connection).await?;
     Ok(())
 }
@@ -173,8 +173,8 @@ async fn create(
     let mut transaction = connection.begin().await?;
     drop_schema(&mut transaction, schema).await?;
     let sql = format!(
-        "CREATE SCHEMA {schema}; GRANT USAGE ON SCHEMA {schema} TO commonhold_app;
-         SET LOCAL search_path = {schema}, public"
+        "CREATE SCHEMA \"{schema}\"; GRANT USAGE ON SCHEMA \"{schema}\" TO commonhold_app;
+         SET LOCAL search_path = \"{schema}\", public"
     );
     sqlx::raw_sql(own(&sql)).execute(&mut *transaction).await?;
     for table in module.tables {
@@ -193,7 +193,7 @@ pub(super) async fn index(
     schema: &str,
 ) -> Result<(), ReplayError> {
     let noted: Option<String> = sqlx::query_scalar(
-        "SELECT obj_description(to_regnamespace($1)::oid, 'pg_namespace')",
+        "SELECT obj_description(to_regnamespace(quote_ident($1))::oid, 'pg_namespace')",
     )
     .bind(schema)
     .fetch_one(&mut *connection)
@@ -202,16 +202,16 @@ pub(super) async fn index(
         return Ok(());
     }
     let mut transaction = connection.begin().await?;
-    let path = format!("SET LOCAL search_path = {schema}, public");
+    let path = format!("SET LOCAL search_path = \"{schema}\", public");
     sqlx::raw_sql(own(&path)).execute(&mut *transaction).await?;
     for table in module.tables {
         let found = migrations::read_table(module.name, table.name);
         let sql = found.ok_or_else(|| missing(module, table.name))?;
         sqlx::raw_sql(own(sql.after)).execute(&mut *transaction).await?;
-        let analyze = format!("ANALYZE {schema}.{}", table.name);
+        let analyze = format!("ANALYZE \"{schema}\".{}", table.name);
         sqlx::raw_sql(own(&analyze)).execute(&mut *transaction).await?;
     }
-    let note = format!("COMMENT ON SCHEMA {schema} IS '{INDEXED}'");
+    let note = format!("COMMENT ON SCHEMA \"{schema}\" IS '{INDEXED}'");
     sqlx::raw_sql(own(&note)).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(())

@@ -1,0 +1,197 @@
+//! Rebuilding beside live traffic.
+
+use domain::{
+    kernel::Position,
+    organization::organization::{OrganizationEvent, OrganizationStatus},
+};
+use projections::{
+    Difference, Module, Phase, Reader, ReplayError, ReplayOptions, Target,
+    organization::organizations,
+};
+
+use crate::support::World;
+
+fn module() -> &'static Module {
+    projections::module("organization").unwrap()
+}
+
+fn small() -> ReplayOptions {
+    ReplayOptions { page: 3, rows: 2 }
+}
+
+async fn history(world: &World) {
+    for number in 0..5 {
+        let id = world.organization(&format!("org-{number}")).await;
+        let events = [
+            OrganizationEvent::Frozen { reason: "unpaid".into(), by_policy: None },
+            OrganizationEvent::Unfrozen {},
+            OrganizationEvent::Renamed { name: format!("Organization {number}") },
+        ];
+        world.append(id, id.tenant(), (1, None), &events).await;
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_equals_what_is_live_and_serves_in_its_place() {
+    let world = World::new().await;
+    let runner = world.runner();
+    history(&world).await;
+    world.caught_up("organization").await;
+    let mut phases = Vec::new();
+    let differences = world
+        .replay()
+        .rebuild(module(), &small(), &mut |progress| phases.push(progress.phase))
+        .await
+        .unwrap();
+    assert_eq!(differences, []);
+    phases.dedup();
+    assert_eq!(phases.last(), Some(&Phase::Done));
+    // Live goes on in the new tables.
+    let id = world.organization("later").await;
+    world.caught_up("organization").await;
+    let reader = Reader::new(world.pool().clone());
+    assert!(organizations::by_id(&reader, id).await.unwrap().is_some());
+    let indexes: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_indexes WHERE schemaname = 'organization'
+            AND tablename = 'organizations'",
+    )
+    .fetch_one(world.pool())
+    .await
+    .unwrap();
+    assert!(indexes >= 6, "{indexes}");
+    runner.stop().await;
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_found_and_mended_by_a_rebuild() {
+    let world = World::new().await;
+    let runner = world.runner();
+    history(&world).await;
+    world.caught_up("organization").await;
+    let sql = "UPDATE organization.organizations SET name = 'forged' WHERE slug = 'org-3'";
+    sqlx::raw_sql(sql).execute(world.pool()).await.unwrap();
+    let verify = || async {
+        world.replay().verify(module(), &ReplayOptions::default(), &mut |_| {}).await.unwrap()
+    };
+    let found: Vec<Difference> = verify().await;
+    assert_eq!(found.len(), 1);
+    assert!(found[0].live.as_ref().unwrap().contains("forged"));
+    assert!(found[0].rebuilt.as_ref().unwrap().contains("Organization 3"));
+    let options = ReplayOptions::default();
+    let mended = world.replay().rebuild(module(), &options, &mut |_| {}).await.unwrap();
+    assert_eq!(mended, found);
+    assert_eq!(verify().await, []);
+    runner.stop().await;
+}
+
+#[tokio::test]
+async fn a_swap_can_be_undone() {
+    let world = World::new().await;
+    let runner = world.runner();
+    history(&world).await;
+    world.caught_up("organization").await;
+    let nothing = world.replay().rollback(module(), &mut |_| {}).await;
+    assert!(matches!(nothing, Err(ReplayError::NothingBefore(_))));
+    let sql = "UPDATE organization.organizations SET name = 'marked' WHERE slug = 'org-3'";
+    sqlx::raw_sql(sql).execute(world.pool()).await.unwrap();
+    world.replay().rebuild(module(), &small(), &mut |_| {}).await.unwrap();
+    let late = world.organization("late").await;
+    world.replay().rollback(module(), &mut |_| {}).await.unwrap();
+    let reader = Reader::new(world.pool().clone());
+    let row = organizations::by_slug(&reader, "org-3").await.unwrap().unwrap();
+    assert_eq!(row.name, "marked", "the former tables are back");
+    assert!(organizations::by_id(&reader, late).await.unwrap().is_some(), "and up to date");
+    runner.stop().await;
+}
+
+#[tokio::test]
+async fn an_empty_log_is_rebuilt_without_ado() {
+    let world = World::new().await;
+    let runner = world.runner();
+    for module in projections::MODULES {
+        let options = ReplayOptions::default();
+        let differences = world.replay().rebuild(module, &options, &mut |_| {}).await.unwrap();
+        assert_eq!(differences, []);
+    }
+    runner.stop().await;
+}
+
+#[tokio::test]
+async fn a_rebuild_that_was_cut_off_goes_on_where_it_stopped() {
+    let world = World::new().await;
+    history(&world).await;
+    let replay = world.replay();
+    let options = small();
+    let mut ignore = |_| {};
+    let cut = replay.rebuild(module(), &options, &mut ignore);
+    // Nobody keeps the live tables: give it time for some pages, then drop it.
+    let cut = tokio::time::timeout(std::time::Duration::from_millis(60), cut).await;
+    drop(cut);
+    world.lease_lapses("organization_next").await;
+    let runner = world.runner();
+    world.caught_up("organization").await;
+    let differences = replay.rebuild(module(), &options, &mut |_| {}).await.unwrap();
+    assert_eq!(differences, []);
+    runner.stop().await;
+}
+
+#[tokio::test]
+async fn traffic_goes_on_during_rebuilds() {
+    let world = World::new().await;
+    let runner = world.runner();
+    history(&world).await;
+    let traffic = async {
+        for number in 0..60 {
+            world.organization(&format!("busy-{number}")).await;
+        }
+    };
+    let rebuilds = async {
+        for _ in 0..3 {
+            let options = small();
+            let found = world.replay().rebuild(module(), &options, &mut |_| {}).await.unwrap();
+            assert_eq!(found, []);
+        }
+    };
+    tokio::join!(traffic, rebuilds);
+    world.caught_up("organization").await;
+    let options = ReplayOptions::default();
+    let found = world.replay().verify(module(), &options, &mut |_| {}).await.unwrap();
+    assert_eq!(found, []);
+    runner.stop().await;
+}
+
+#[tokio::test]
+async fn tables_can_be_made_as_of_a_position_or_a_time() {
+    let world = World::new().await;
+    let id = world.organization("acme").await;
+    let freeze = OrganizationEvent::Frozen { reason: "unpaid".into(), by_policy: None };
+    let event = OrganizationEvent::Renamed { name: "A".into() };
+    world.append(id, id.tenant(), (1, None), &[event, freeze]).await;
+    let moment: chrono::DateTime<chrono::Utc> = sqlx::query_scalar(
+        "SELECT recorded_at FROM eventstore.events WHERE position = 3",
+    )
+    .fetch_one(world.pool())
+    .await
+    .unwrap();
+    world.append(id, id.tenant(), (3, None), &[OrganizationEvent::Unfrozen {}]).await;
+    let replay = world.replay();
+    let modules = [module()];
+    let pool = world.pool();
+    let at = |schema: &'static str| async move {
+        let sql = format!("SELECT status::text, name FROM \"{schema}\".organizations");
+        let sql = sqlx::AssertSqlSafe(sql);
+        sqlx::query_as::<_, (String, String)>(sql).fetch_one(pool).await.unwrap()
+    };
+    // Position 2 lies inside an append: the tables stand as before it.
+    let target = Target::Position(Position(2));
+    let position = replay.as_of(&modules, target, "before", &mut |_| {}).await.unwrap();
+    assert_eq!(position, Position(1));
+    assert_eq!(at("before").await, ("active".into(), "ACME".into()));
+    let position = replay.as_of(&modules, Target::Time(moment), "then", &mut |_| {}).await.unwrap();
+    assert_eq!(position, Position(3));
+    assert_eq!(at("then").await, (OrganizationStatus::Frozen.to_string(), "A".into()));
+    let again = replay.as_of(&modules, Target::Time(moment), "then", &mut |_| {}).await;
+    assert!(matches!(again, Err(ReplayError::SchemaExists(_))));
+    let bad = replay.as_of(&modules, Target::Time(moment), "Robert'; --", &mut |_| {}).await;
+    assert!(matches!(bad, Err(ReplayError::BadSchema(_))));
+}

@@ -1,0 +1,172 @@
+//! A log, its tables, and a few words to fill them with.
+
+use std::time::Duration;
+
+use domain::{
+    identity::UserId,
+    kernel::{Actor, DomainEvent, KeyId, StreamId, TenantId, Version},
+    organization::{
+        OrganizationId,
+        organization::{
+            OrganizationEvent, OrganizationKind, OrganizationStatus, OrganizationType,
+        },
+    },
+};
+use eventstore::{
+    Append, CommandKey, Committed, Expected, Leases, MasterKey, Meta, NewEvent, Postgres, Store,
+    StreamAppend,
+};
+use projections::{Positions, Replay, Runner, RunnerHandle};
+use sqlx::{PgPool, postgres::PgConnectOptions};
+use testkit::TestDb;
+use uuid::Uuid;
+
+/// A log with its tables in a database of its own.
+pub(crate) struct World {
+    pub(crate) db: TestDb,
+    pub(crate) store: Store,
+    pub(crate) positions: Positions,
+    options: PgConnectOptions,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let db = testkit::database().await;
+        let options: PgConnectOptions = db.url.parse().unwrap();
+        let store = Self::open_store(&options).await;
+        let positions = Positions::new(Leases::new(db.pool.clone()));
+        Self { db, store, positions, options }
+    }
+
+    /// The same database seen by another process.
+    pub(crate) async fn reopened(self) -> Self {
+        let store = Self::open_store(&self.options).await;
+        let positions = Positions::new(Leases::new(self.db.pool.clone()));
+        Self { store, positions, ..self }
+    }
+
+    async fn open_store(options: &PgConnectOptions) -> Store {
+        let postgres = Postgres::connect(options.clone()).await.unwrap();
+        Store::postgres(postgres, MasterKey::new(&[7; 32], &[])).await.unwrap()
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.db.pool
+    }
+
+    pub(crate) fn runner(&self) -> RunnerHandle {
+        let runner = Runner {
+            store: self.store.clone(),
+            pool: self.pool().clone(),
+            writing: self.options.clone(),
+            positions: self.positions.clone(),
+        };
+        runner.start()
+    }
+
+    pub(crate) fn replay(&self) -> Replay {
+        Replay::new(self.store.clone(), self.pool().clone(), self.options.clone())
+    }
+
+    /// What time does to the lease of a process that is gone.
+    pub(crate) async fn lease_lapses(&self, target: &str) {
+        sqlx::query("UPDATE eventstore.checkpoints SET lease_until = now() WHERE target = $1")
+            .bind(target)
+            .execute(self.pool())
+            .await
+            .unwrap();
+    }
+
+    /// Waits until the tables of a module hold the whole log.
+    pub(crate) async fn caught_up(&self, module: &'static str) {
+        let head = self.store.head().await.unwrap();
+        for _ in 0..10 {
+            if self.positions.wait(module, head).await.is_ok() {
+                return;
+            }
+        }
+        panic!("{module} does not catch up");
+    }
+
+    /// Records events of one stream from a version on.
+    pub(crate) async fn append<E: DomainEvent>(
+        &self,
+        id: impl Into<Uuid>,
+        tenant: TenantId,
+        (expected, key): (i32, Option<KeyId>),
+        events: &[E],
+    ) -> Committed {
+        let append = Append {
+            command: CommandKey { tenant, id: mint(), digest: [0; 32] },
+            reply: None,
+            streams: vec![StreamAppend {
+                tenant,
+                stream: StreamId::of(E::CATEGORY, id),
+                expected: Expected::Exact(Version(expected)),
+                events: events.iter().map(|event| NewEvent::of(event, key)).collect(),
+            }],
+            claims: Vec::new(),
+            shred: Vec::new(),
+            meta: meta(),
+        };
+        self.store.append(append).await.unwrap()
+    }
+
+    /// A new organization with a slug.
+    pub(crate) async fn organization(&self, slug: &str) -> OrganizationId {
+        let id = OrganizationId::from_uuid(mint());
+        self.append(id, id.tenant(), (0, None), &[created(id, slug)]).await;
+        id
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests mint ids as they like")]
+pub(crate) fn mint() -> Uuid {
+    Uuid::now_v7()
+}
+
+#[expect(clippy::disallowed_methods, reason = "events of tests happen now")]
+pub(crate) fn meta() -> Meta {
+    Meta {
+        actor: Actor::SYSTEM,
+        correlation_id: mint(),
+        causation_id: None,
+        request: None,
+        request_key: None,
+        occurred_at: chrono::Utc::now(),
+    }
+}
+
+pub(crate) fn created(id: OrganizationId, slug: &str) -> OrganizationEvent {
+    OrganizationEvent::Created {
+        organization_id: id,
+        slug: slug.to_owned(),
+        name: slug.to_uppercase(),
+        r#type: OrganizationType::Team,
+        kind: OrganizationKind::Customer,
+        status: OrganizationStatus::Active,
+        owner_user_id: UserId::from_uuid(mint()),
+        parent_organization_id: None,
+        country: None,
+        locale: "en".into(),
+        timezone: "UTC".into(),
+    }
+}
+
+/// Asks again until an answer is as wished, for things that happen in another task.
+pub(crate) async fn eventually<T, F: Future<Output = T>>(
+    what: &str,
+    mut ask: impl FnMut() -> F,
+    good: impl Fn(&T) -> bool,
+) -> T {
+    for _ in 0..500 {
+        let answer = ask().await;
+        if good(&answer) {
+            return answer;
+        }
+        let mut pause = tokio::time::interval(Duration::from_millis(20));
+        pause.tick().await;
+        pause.tick().await;
+    }
+    panic!("{what} did not happen");
+}
