@@ -8,6 +8,7 @@ mod id;
 
 pub mod person;
 pub mod session;
+pub mod user;
 
 pub use assurance::{Aal, UnknownAal};
 pub use id::{CredentialId, PersonId, SessionId, TokenId, UserId};

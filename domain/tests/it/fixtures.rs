@@ -11,6 +11,7 @@ use std::{
 };
 
 use domain::{
+    identity::{person::PersonEvent, session::SessionEvent, user::UserEvent},
     kernel::{DomainEvent, MARKER, snake_case},
     organization::{
         identity_provider::IdentityProviderEvent, invitation::InvitationEvent,
@@ -20,6 +21,21 @@ use domain::{
     },
 };
 use serde_json::{Value, json};
+
+#[test]
+fn person() {
+    check::<PersonEvent>();
+}
+
+#[test]
+fn user() {
+    check::<UserEvent>();
+}
+
+#[test]
+fn session() {
+    check::<SessionEvent>();
+}
 
 #[test]
 fn organization() {
@@ -104,7 +120,8 @@ fn without_nulls(value: Value) -> Value {
             .filter(|(_, value)| !value.is_null())
             .map(|(name, value)| (name, without_nulls(value)))
             .collect(),
-        other => other,
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => scalar,
     }
 }
 
@@ -114,7 +131,8 @@ fn erased(value: Value) -> Value {
         Value::Object(fields) => {
             fields.into_iter().map(|(name, value)| (name, erased(value))).collect()
         }
-        other => other,
+        Value::Array(items) => items.into_iter().map(erased).collect(),
+        scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => scalar,
     }
 }
 

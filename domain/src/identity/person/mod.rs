@@ -1,10 +1,10 @@
 //! The person: the human behind logins, memberships and contracts, with or without a login.
 //!
-//! Owns the profile, and the two ends a person can come to: merged into another record of the
-//! same human, or erased. Refuses everything after either, and refuses to erase whom nobody
-//! asked to erase. Whether law or a hold forbids an erasure is for others to find out first.
+//! Owns the profile, the list of logins, and the two ends a person can come to: merged into
+//! another record of the same human, or erased. Refuses everything after either, and refuses to
+//! erase whom nobody asked to erase. Whether law or a hold forbids an erasure is for others to find out first.
 
-use super::PersonId;
+use super::{PersonId, UserId};
 use crate::{
     events,
     kernel::{Aggregate, DomainError, KeyId, Kind, Personal, TenantId, Timestamp},
@@ -37,6 +37,8 @@ events! {
             country: Option<String>,
             locale: String,
             timezone: String,
+            #[serde(default)]
+            user_id: Option<UserId>,
         },
         /// The whole profile as it stands after.
         ProfileUpdated {
@@ -53,6 +55,9 @@ events! {
         TaxIdRecorded { tax_id: Personal<String>, last4: Personal<String> },
         /// This record and that of another person are about one human; the other remains.
         Merged { into_person_id: PersonId, reason: String },
+        /// Other records of the same human gave themselves up for this one: all of them so far,
+        /// and all the logins the human has now.
+        Absorbed { person_ids: Vec<PersonId>, user_ids: Vec<UserId> },
         /// Somebody asked to forget the person.
         ErasureRequested { basis: String },
         /// The person stays, for these reasons.
@@ -71,6 +76,8 @@ pub enum PersonCommand {
         person_id: PersonId,
         /// What is known of them.
         profile: Profile,
+        /// The login they come with, if any.
+        user_id: Option<UserId>,
     },
     /// Replace the profile.
     UpdateProfile(Profile),
@@ -88,6 +95,13 @@ pub enum PersonCommand {
         /// Why, for the record.
         reason: String,
     },
+    /// Take in another record of the same human, which gives itself up in the same append.
+    Absorb {
+        /// That record, and those it took in before.
+        person_ids: Vec<PersonId>,
+        /// The logins they had.
+        user_ids: Vec<UserId>,
+    },
     /// Ask to forget the person.
     RequestErasure {
         /// The right it rests on, such as an article of a law.
@@ -100,7 +114,7 @@ pub enum PersonCommand {
     },
     /// Forget the person.
     Erase {
-        /// The keys that go; the person's own goes in any case.
+        /// Further keys that go; the person's own and those of absorbed records go in any case.
         key_ids: Vec<KeyId>,
     },
 }
@@ -211,6 +225,10 @@ pub struct Active {
     pub profile: Profile,
     /// Whether somebody asked to forget them and nobody answered yet.
     pub erasure_requested: bool,
+    /// Their logins, deleted ones too.
+    pub user_ids: Vec<UserId>,
+    /// The records that were merged into this one.
+    pub absorbed: Vec<PersonId>,
     tax_id: Option<Personal<String>>,
 }
 
@@ -252,8 +270,8 @@ impl Aggregate for Person {
     ) -> Result<Vec<PersonEvent>, PersonError> {
         use PersonCommand as C;
         match (self, command) {
-            (Self::Missing, C::Register { person_id, profile }) => {
-                Ok(vec![profile.registered(*person_id)])
+            (Self::Missing, C::Register { person_id, profile, user_id }) => {
+                Ok(vec![profile.registered(*person_id, *user_id)])
             }
             (_, C::Register { .. }) => Err(PersonError::IdRetired),
             (Self::Active(active), command) => active.decide(command),
@@ -293,9 +311,17 @@ impl Aggregate for Person {
 }
 
 impl Profile {
-    fn registered(&self, person_id: PersonId) -> PersonEvent {
+    fn registered(&self, person_id: PersonId, user_id: Option<UserId>) -> PersonEvent {
         let Self { display_name, legal_name, country, locale, timezone } = self.clone();
-        PersonEvent::Registered { person_id, display_name, legal_name, country, locale, timezone }
+        PersonEvent::Registered {
+            person_id,
+            display_name,
+            legal_name,
+            country,
+            locale,
+            timezone,
+            user_id,
+        }
     }
 
     fn updated(&self) -> PersonEvent {
@@ -317,6 +343,14 @@ impl Active {
             C::MergeInto { into_person_id, into_status, reason } => {
                 self.merge(*into_person_id, *into_status, reason)?
             }
+            C::Absorb { person_ids, user_ids } => {
+                let person_ids = with(&self.absorbed, person_ids);
+                let user_ids = with(&self.user_ids, user_ids);
+                if (&person_ids, &user_ids) == (&self.absorbed, &self.user_ids) {
+                    return Ok(Vec::new());
+                }
+                E::Absorbed { person_ids, user_ids }
+            }
             C::RequestErasure { basis } if !self.erasure_requested => {
                 E::ErasureRequested { basis: basis.clone() }
             }
@@ -324,12 +358,18 @@ impl Active {
                 return Err(PersonError::ErasureNotRequested);
             }
             C::RejectErasure { reasons } => E::ErasureRejected { reasons: reasons.clone() },
-            C::Erase { key_ids } => E::Erased { key_ids: with_own(self.id.key(), key_ids) },
+            C::Erase { key_ids } => E::Erased { key_ids: with(&self.key_ids(), key_ids) },
             C::UpdateProfile(_) | C::RecordTaxId { .. } | C::RequestErasure { .. } => {
                 return Ok(Vec::new());
             }
         };
         Ok(vec![event])
+    }
+
+    /// The keys of this record and of those merged into it, the own one first.
+    #[must_use]
+    pub fn key_ids(&self) -> Vec<KeyId> {
+        std::iter::once(self.id).chain(self.absorbed.iter().copied()).map(PersonId::key).collect()
     }
 
     fn merge(
@@ -358,6 +398,7 @@ impl Active {
             country,
             locale,
             timezone,
+            user_id,
         } = event
         else {
             return Person::Missing;
@@ -372,6 +413,8 @@ impl Active {
                 timezone: timezone.clone(),
             },
             erasure_requested: false,
+            user_ids: user_id.iter().copied().collect(),
+            absorbed: Vec::new(),
             tax_id: None,
         })
     }
@@ -390,6 +433,9 @@ impl Active {
                 },
                 ..self
             },
+            E::Absorbed { person_ids, user_ids } => {
+                Self { absorbed: person_ids.clone(), user_ids: user_ids.clone(), ..self }
+            }
             E::TaxIdRecorded { tax_id, .. } => Self { tax_id: Some(tax_id.clone()), ..self },
             E::ErasureRequested { .. } => Self { erasure_requested: true, ..self },
             E::ErasureRejected { .. } => Self { erasure_requested: false, ..self },
@@ -409,15 +455,15 @@ fn last4(tax_id: &Personal<String>) -> Personal<String> {
     }
 }
 
-/// The person's own key first, then the others, each once.
-fn with_own(own: KeyId, others: &[KeyId]) -> Vec<KeyId> {
-    let mut key_ids = vec![own];
-    for key in others {
-        if !key_ids.contains(key) {
-            key_ids.push(*key);
+/// What is known, then what is new, each once.
+fn with<T: Copy + PartialEq>(known: &[T], more: &[T]) -> Vec<T> {
+    let mut all = known.to_vec();
+    for item in more {
+        if !all.contains(item) {
+            all.push(*item);
         }
     }
-    key_ids
+    all
 }
 
 #[cfg(test)]

@@ -9,6 +9,10 @@ fn person(n: u128) -> PersonId {
     PersonId::from_uuid(Uuid::from_u128(n))
 }
 
+fn user(n: u128) -> UserId {
+    UserId::from_uuid(Uuid::from_u128(100 + n))
+}
+
 fn profile(name: &str) -> Profile {
     Profile {
         display_name: Some(name.to_owned().into()),
@@ -20,11 +24,15 @@ fn profile(name: &str) -> Profile {
 }
 
 fn register() -> PersonCommand {
-    PersonCommand::Register { person_id: person(1), profile: profile("Ada") }
+    PersonCommand::Register {
+        person_id: person(1),
+        profile: profile("Ada"),
+        user_id: Some(user(1)),
+    }
 }
 
 fn registered() -> PersonEvent {
-    profile("Ada").registered(person(1))
+    profile("Ada").registered(person(1), Some(user(1)))
 }
 
 fn merge(into: u128, into_status: PersonStatus) -> PersonCommand {
@@ -159,4 +167,35 @@ fn nothing_happens_after_the_end_but_repetition() {
             .when(command)
             .then_err(PersonError::Merged(person(2)));
     }
+}
+
+fn absorb(persons: &[u128], users: &[u128]) -> PersonCommand {
+    PersonCommand::Absorb {
+        person_ids: persons.iter().copied().map(person).collect(),
+        user_ids: users.iter().copied().map(user).collect(),
+    }
+}
+
+fn absorbed(persons: &[u128], users: &[u128]) -> PersonEvent {
+    PersonEvent::Absorbed {
+        person_ids: persons.iter().copied().map(person).collect(),
+        user_ids: users.iter().copied().map(user).collect(),
+    }
+}
+
+#[test]
+fn the_one_who_remains_takes_over_the_logins_of_the_others() {
+    given::<Person>([registered()]).when(absorb(&[2], &[2])).then([absorbed(&[2], &[1, 2])]);
+    given::<Person>([registered(), absorbed(&[2], &[1, 2])])
+        .when(absorb(&[3, 2], &[]))
+        .then([absorbed(&[2, 3], &[1, 2])]);
+    given::<Person>([registered(), absorbed(&[2], &[1, 2])]).when(absorb(&[2], &[2])).then([]);
+}
+
+#[test]
+fn erasure_takes_the_keys_of_absorbed_records_along() {
+    let keys = [person(1), person(2), person(3)].map(PersonId::key);
+    given::<Person>([registered(), absorbed(&[2], &[1, 2]), requested()])
+        .when(erase())
+        .then([PersonEvent::Erased { key_ids: vec![keys[0], keys[1], keys[2]] }]);
 }

@@ -53,7 +53,9 @@ text_enum! {
 
 events! {
     /// Facts of an identity provider.
-    pub enum IdentityProviderEvent in "organization.identity_provider" {
+    pub enum IdentityProviderEvent in "organization.identity_provider"
+        quiet [OwnerLoginRecorded] =>
+    {
         /// It exists from now on, as a draft.
         Configured {
             identity_provider_id: IdentityProviderId,

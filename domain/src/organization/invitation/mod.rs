@@ -221,6 +221,8 @@ pub struct Present {
     pub organization_id: OrganizationId,
     /// The workspace its roles are for.
     pub workspace_id: Option<WorkspaceId>,
+    /// The address it is sent to.
+    pub email: Personal<String>,
     /// Keyed digest of the address, which a claim holds while it is pending.
     pub email_digest: String,
     /// What the invited may do once in.
@@ -383,6 +385,7 @@ impl Present {
             invitation_id,
             organization_id,
             workspace_id,
+            email,
             email_digest,
             role_ids,
             token_hash,
@@ -397,6 +400,7 @@ impl Present {
             id: *invitation_id,
             organization_id: *organization_id,
             workspace_id: *workspace_id,
+            email: email.clone(),
             email_digest: email_digest.clone(),
             role_ids: role_ids.clone(),
             invited_by: *invited_by,

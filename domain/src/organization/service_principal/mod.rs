@@ -26,7 +26,7 @@ pub const MAX_CURRENT_KEYS: usize = 2;
 
 events! {
     /// Facts of a service principal.
-    pub enum ServicePrincipalEvent in "organization.service_principal" {
+    pub enum ServicePrincipalEvent in "organization.service_principal" quiet [KeyUsed] => {
         /// It exists from now on.
         Created {
             service_principal_id: ServicePrincipalId,
@@ -368,7 +368,9 @@ impl Present {
         rotated_from_key_id: Option<ApiKeyId>,
         now: Timestamp,
     ) -> Result<ServicePrincipalEvent, ServicePrincipalError> {
-        if self.keys.contains_key(&new.key_id) {
+        // A prefix of another principal is found out by its claim.
+        let is_used = self.keys.values().any(|key| key.prefix == new.prefix);
+        if is_used || self.keys.contains_key(&new.key_id) {
             return Err(ServicePrincipalError::IdRetired);
         }
         if new.expires_at.is_some_and(|end| end <= now) {

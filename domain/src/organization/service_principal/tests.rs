@@ -156,10 +156,14 @@ fn a_key_is_issued_with_sorted_scopes_and_can_be_looked_up() {
 }
 
 #[test]
-fn a_key_id_is_used_once_even_after_its_end() {
-    given::<ServicePrincipal>([created(), issued(1), revoked(1)])
-        .when(issue(1))
-        .then_err(ServicePrincipalError::IdRetired);
+fn a_key_id_and_a_prefix_are_used_once_even_after_its_end() {
+    let same_prefix = IssueKey { key: NewKey { key_id: key_id(2), ..new_key(1) }, ..issue_key(1) };
+    let same_prefix = ServicePrincipalCommand::IssueKey(Box::new(same_prefix));
+    for command in [issue(1), same_prefix] {
+        given::<ServicePrincipal>([created(), issued(1), revoked(1)])
+            .when(command)
+            .then_err(ServicePrincipalError::IdRetired);
+    }
 }
 
 #[test]

@@ -1,0 +1,261 @@
+//! How an existing organization judges and changes.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{
+    Create, Organization, OrganizationCommand, OrganizationError, OrganizationEvent,
+    OrganizationKind, OrganizationStatus, PLATFORM, PURGE_AFTER, Present,
+};
+use crate::kernel::Timestamp;
+
+impl Create {
+    pub(super) fn decide(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<OrganizationEvent>, OrganizationError> {
+        let created = OrganizationEvent::Created {
+            organization_id: self.organization_id,
+            slug: self.slug.clone(),
+            name: self.name.clone(),
+            r#type: self.r#type,
+            kind: self.kind,
+            status: match self.kind {
+                OrganizationKind::Customer => OrganizationStatus::Active,
+                OrganizationKind::Demo => OrganizationStatus::Demo,
+            },
+            owner_user_id: self.owner_user_id,
+            parent_organization_id: self.parent_organization_id,
+            country: self.country.clone(),
+            locale: self.locale.clone(),
+            timezone: self.timezone.clone(),
+        };
+        match self.trial_ends_at {
+            None => Ok(vec![created]),
+            Some(ends_at) if ends_at > now => {
+                Ok(vec![created, OrganizationEvent::TrialStarted { ends_at }])
+            }
+            Some(_) => Err(OrganizationError::EndsTooEarly),
+        }
+    }
+}
+
+impl Present {
+    pub(super) fn decide(
+        &self,
+        command: &OrganizationCommand,
+        now: Timestamp,
+    ) -> Result<Vec<OrganizationEvent>, OrganizationError> {
+        use OrganizationCommand as C;
+        match command {
+            C::Create(_) => Err(OrganizationError::IdRetired),
+            C::StartTrial { .. }
+            | C::ExtendTrial { .. }
+            | C::Activate { .. }
+            | C::Freeze { .. }
+            | C::Unfreeze
+            | C::Archive { .. }
+            | C::Restore
+            | C::Purge { .. } => self.decide_life(command, now),
+            C::Rename { .. }
+            | C::ChangeSlug { .. }
+            | C::AddOwner { .. }
+            | C::RemoveOwner { .. }
+            | C::UpdateContract { .. }
+            | C::SetPlanLabel { .. }
+            | C::SetExternalRef { .. }
+            | C::UpdateSettings { .. } => self.decide_content(command),
+        }
+    }
+
+    /// The transitions of the model: demo → trial, active, archived; trial → active, frozen,
+    /// archived; active ↔ frozen; active, frozen → archived; archived → active, purged.
+    fn decide_life(
+        &self,
+        command: &OrganizationCommand,
+        now: Timestamp,
+    ) -> Result<Vec<OrganizationEvent>, OrganizationError> {
+        use OrganizationCommand as C;
+        use OrganizationEvent as E;
+        use OrganizationStatus as S;
+        let event = match (self.status, command) {
+            (_, C::Freeze { .. } | C::Archive { .. } | C::Purge { .. }) if self.id == PLATFORM => {
+                return Err(OrganizationError::Platform);
+            }
+            (S::Demo, &C::StartTrial { ends_at }) if ends_at > now => E::TrialStarted { ends_at },
+            (S::Trial, &C::ExtendTrial { ends_at })
+                if ends_at > now && self.trial_ends_at.is_none_or(|end| ends_at > end) =>
+            {
+                E::TrialExtended { ends_at }
+            }
+            (S::Demo, C::StartTrial { .. }) | (S::Trial, C::ExtendTrial { .. }) => {
+                return Err(OrganizationError::EndsTooEarly);
+            }
+            (S::Demo | S::Trial, C::Activate { reason }) => E::Activated { reason: reason.clone() },
+            (S::Trial | S::Active, C::Freeze { reason, by_policy }) => {
+                E::Frozen { reason: reason.clone(), by_policy: by_policy.clone() }
+            }
+            (S::Frozen, C::Unfreeze) => E::Unfrozen {},
+            (S::Demo | S::Trial | S::Active | S::Frozen, C::Archive { reason }) => E::Archived {
+                reason: reason.clone(),
+                purge_after: now.checked_add_days(PURGE_AFTER).unwrap_or(now),
+            },
+            (S::Archived, C::Restore) if self.purge_after.is_some_and(|end| now >= end) => {
+                return Err(OrganizationError::RestoreTooLate);
+            }
+            (S::Archived, C::Restore) => E::Restored {},
+            (S::Archived, C::Purge { key_ids }) => match self.purge_after {
+                Some(end) if now < end => return Err(OrganizationError::PurgeTooEarly(end)),
+                Some(_) | None => E::Purged { key_ids: key_ids.clone() },
+            },
+            (S::Active, C::Activate { .. } | C::Unfreeze)
+            | (S::Frozen, C::Freeze { .. })
+            | (S::Archived, C::Archive { .. }) => return Ok(Vec::new()),
+            (status, _) => return Err(OrganizationError::WrongStatus(status)),
+        };
+        Ok(vec![event])
+    }
+
+    fn decide_content(
+        &self,
+        command: &OrganizationCommand,
+    ) -> Result<Vec<OrganizationEvent>, OrganizationError> {
+        use OrganizationCommand as C;
+        use OrganizationEvent as E;
+        if self.status == OrganizationStatus::Archived {
+            return Err(OrganizationError::WrongStatus(self.status));
+        }
+        let event = match command {
+            C::Rename { name } if *name != self.name => E::Renamed { name: name.clone() },
+            C::ChangeSlug { slug } if *slug != self.slug => {
+                E::SlugChanged { from: self.slug.clone(), to: slug.clone() }
+            }
+            C::AddOwner { user_id } if !self.owners.contains(user_id) => {
+                let mut owner_user_ids = self.owners.clone();
+                owner_user_ids.push(*user_id);
+                E::OwnerAdded { user_id: *user_id, owner_user_ids }
+            }
+            C::RemoveOwner { user_id } if self.owners.contains(user_id) => {
+                let mut owner_user_ids = self.owners.clone();
+                owner_user_ids.retain(|owner| owner != user_id);
+                if owner_user_ids.is_empty() {
+                    return Err(OrganizationError::LastOwner);
+                }
+                E::OwnerRemoved { user_id: *user_id, owner_user_ids }
+            }
+            &C::UpdateContract { starts_on, ends_on, sales_owner_user_id } => {
+                if matches!((starts_on, ends_on), (Some(start), Some(end)) if end < start) {
+                    return Err(OrganizationError::ContractReversed);
+                }
+                if (starts_on, ends_on, sales_owner_user_id) == self.contract {
+                    return Ok(Vec::new());
+                }
+                E::ContractUpdated { starts_on, ends_on, sales_owner_user_id }
+            }
+            C::SetPlanLabel { label } if self.plan_label.as_ref() != Some(label) => {
+                E::PlanLabelSet { label: label.clone() }
+            }
+            C::SetExternalRef { system, r#ref }
+                if self.external_refs.get(system) != Some(r#ref) =>
+            {
+                let mut external_refs = self.external_refs.clone();
+                external_refs.insert(system.clone(), r#ref.clone());
+                E::ExternalRefSet { system: system.clone(), r#ref: r#ref.clone(), external_refs }
+            }
+            C::UpdateSettings { changed } => {
+                let settings = merged(&self.settings, changed);
+                if settings.len() > 200 {
+                    return Err(OrganizationError::TooManySettings);
+                }
+                if settings == self.settings {
+                    return Ok(Vec::new());
+                }
+                E::SettingsUpdated { changed: changed.clone(), settings }
+            }
+            // Already so.
+            C::Rename { .. }
+            | C::ChangeSlug { .. }
+            | C::AddOwner { .. }
+            | C::RemoveOwner { .. }
+            | C::SetPlanLabel { .. }
+            | C::SetExternalRef { .. } => return Ok(Vec::new()),
+            // Judged by `decide_life` or before; nothing of the content.
+            C::Create(_)
+            | C::StartTrial { .. }
+            | C::ExtendTrial { .. }
+            | C::Activate { .. }
+            | C::Freeze { .. }
+            | C::Unfreeze
+            | C::Archive { .. }
+            | C::Restore
+            | C::Purge { .. } => return Ok(Vec::new()),
+        };
+        Ok(vec![event])
+    }
+
+    pub(super) fn created(event: &OrganizationEvent) -> Organization {
+        let OrganizationEvent::Created {
+            organization_id, slug, name, status, owner_user_id, ..
+        } = event
+        else {
+            return Organization::Missing;
+        };
+        Organization::Present(Self {
+            id: *organization_id,
+            slug: slug.clone(),
+            name: name.clone(),
+            status: *status,
+            owners: vec![*owner_user_id],
+            trial_ends_at: None,
+            purge_after: None,
+            contract: (None, None, None),
+            plan_label: None,
+            external_refs: BTreeMap::new(),
+            settings: Map::new(),
+        })
+    }
+
+    pub(super) fn evolve(self, event: &OrganizationEvent) -> Self {
+        use OrganizationEvent as E;
+        use OrganizationStatus as S;
+        match event {
+            E::Created { .. } | E::Purged { .. } => self,
+            E::Renamed { name } => Self { name: name.clone(), ..self },
+            E::SlugChanged { to, .. } => Self { slug: to.clone(), ..self },
+            &E::TrialStarted { ends_at } | &E::TrialExtended { ends_at } => {
+                Self { status: S::Trial, trial_ends_at: Some(ends_at), ..self }
+            }
+            E::Activated { .. } | E::Unfrozen {} => Self { status: S::Active, ..self },
+            E::Restored {} => Self { status: S::Active, purge_after: None, ..self },
+            E::Frozen { .. } => Self { status: S::Frozen, ..self },
+            E::Archived { purge_after, .. } => {
+                Self { status: S::Archived, purge_after: Some(*purge_after), ..self }
+            }
+            E::OwnerAdded { owner_user_ids, .. } | E::OwnerRemoved { owner_user_ids, .. } => {
+                Self { owners: owner_user_ids.clone(), ..self }
+            }
+            &E::ContractUpdated { starts_on, ends_on, sales_owner_user_id } => {
+                Self { contract: (starts_on, ends_on, sales_owner_user_id), ..self }
+            }
+            E::PlanLabelSet { label } => Self { plan_label: Some(label.clone()), ..self },
+            E::ExternalRefSet { external_refs, .. } => {
+                Self { external_refs: external_refs.clone(), ..self }
+            }
+            E::SettingsUpdated { settings, .. } => Self { settings: settings.clone(), ..self },
+        }
+    }
+}
+
+/// RFC 7396, one level deep: null removes, anything else replaces.
+fn merged(settings: &Map<String, Value>, changed: &Map<String, Value>) -> Map<String, Value> {
+    let mut after = settings.clone();
+    for (key, value) in changed {
+        if value.is_null() {
+            after.remove(key);
+        } else {
+            after.insert(key.clone(), value.clone());
+        }
+    }
+    after
+}
