@@ -30,6 +30,11 @@ pub(crate) struct Account {
     switch: bool,
 }
 
+/// Whether this process runs as root.
+pub(crate) fn runs_as_root() -> bool {
+    id("-u", None) == Some(ROOT)
+}
+
 impl Account {
     /// The account for the cluster in `folder`.
     pub(crate) fn of(folder: &Folder) -> Result<Self, ClusterError> {

@@ -20,7 +20,7 @@ const DEBIAN: &str = "/usr/lib/postgresql";
 /// A folder with `postgres`, `initdb` and `pg_ctl` of one version.
 #[derive(Debug, Clone)]
 pub(crate) struct Binaries {
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
     pub(crate) version: u32,
 }
 

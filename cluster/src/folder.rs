@@ -20,6 +20,16 @@ impl Folder {
     /// Makes the folder if need be.
     pub(crate) fn open(root: &Path) -> Result<Self, ClusterError> {
         fs::create_dir_all(root).doing(|| format!("cannot create {}", root.display()))?;
+        Self::existing(root)
+    }
+
+    /// The folder as it is, or as it will be.
+    pub(crate) fn planned(root: &Path) -> Self {
+        Self { root: root.canonicalize().unwrap_or_else(|_| root.to_owned()) }
+    }
+
+    /// The folder as it is.
+    pub(crate) fn existing(root: &Path) -> Result<Self, ClusterError> {
         // The path is written into files and hashed, so that it must be the same from everywhere.
         let root = root.canonicalize().doing(|| format!("cannot resolve {}", root.display()))?;
         Ok(Self { root })

@@ -35,6 +35,12 @@ pub const OLDEST_VERSION: u32 = 15;
 /// How long a start or a stop may take. A crash recovery replays at most `max_wal_size`.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Whether this process runs as root, so that the server has to run as somebody else, who cannot
+/// enter a home.
+pub fn runs_as_root() -> bool {
+    account::runs_as_root()
+}
+
 /// Where a cluster lives and how it runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -105,11 +111,36 @@ impl Cluster {
 
     /// Where a client finds `database`, as a URL both sqlx and libpq understand.
     pub fn url(&self, database: &str) -> String {
-        format!(
-            "postgres://{SUPERUSER}@localhost:{}/{database}?host={}",
-            socket::PORT,
-            self.socket.path().display()
-        )
+        socket::url(self.socket.path(), database)
+    }
+
+    /// The folder and major version of the programs that [`Cluster::start`] would run. Starts and
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`], of what can be known beforehand.
+    pub fn programs(settings: &Settings) -> Result<(PathBuf, u32), ClusterError> {
+        let folder = Folder::planned(&settings.data_dir);
+        let account = Account::of(&folder)?;
+        let binaries = Binaries::find(settings, &folder, &account, folder.version()?)?;
+        Ok((binaries.folder, binaries.version))
+    }
+
+    /// Finds the cluster of `settings.data_dir` that another living process runs; none if no
+    /// process does, or it is still starting or already stopping. Starts and changes nothing.
+    ///
+    /// # Errors
+    /// If the folder exists and cannot be judged.
+    pub fn attach(settings: &Settings) -> Result<Option<Attached>, ClusterError> {
+        if !settings.data_dir.exists() {
+            return Ok(None);
+        }
+        let folder = Folder::existing(&settings.data_dir)?;
+        let account = Account::of(&folder)?;
+        let Some(socket) = socket::answering(&folder, &account) else { return Ok(None) };
+        // Without an owner it was left behind by a killed process, and whoever starts the cluster
+        // next will replace it.
+        Ok(Lock::is_held(&folder.lock_file()).then_some(Attached { socket }))
     }
 
     /// Creates `database`; content if it exists.
@@ -141,6 +172,19 @@ impl Cluster {
     /// If the server does not stop within a minute.
     pub fn stop(mut self) -> Result<(), ClusterError> {
         self.server.take().map_or(Ok(()), |server| server.stop())
+    }
+}
+
+/// A running PostgreSQL that belongs to another process, which may stop it at any time.
+#[derive(Debug)]
+pub struct Attached {
+    socket: PathBuf,
+}
+
+impl Attached {
+    /// Where a client finds `database`, as [`Cluster::url`].
+    pub fn url(&self, database: &str) -> String {
+        socket::url(&self.socket, database)
     }
 }
 

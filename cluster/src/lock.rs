@@ -40,6 +40,12 @@ impl Lock {
             .doing(|| format!("cannot write {}", path.display()))?;
         Ok(Self { _file: file })
     }
+
+    /// Whether a living process has the lock.
+    pub(crate) fn is_held(path: &Path) -> bool {
+        let held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        File::open(path).is_ok_and(held)
+    }
 }
 
 fn in_use(path: &Path, file: &mut File) -> ClusterError {

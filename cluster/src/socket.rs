@@ -4,13 +4,17 @@
 //! to everybody but the server's user (and root), so it is checked at each start.
 
 use std::{
-    fs::{self, DirBuilder},
+    fs::{self, DirBuilder, Metadata},
     io,
-    os::unix::fs::{DirBuilderExt, MetadataExt},
+    os::unix::{
+        fs::{DirBuilderExt, MetadataExt},
+        net::UnixStream,
+    },
     path::{Path, PathBuf},
 };
 
 use crate::{
+    SUPERUSER,
     account::Account,
     error::{ClusterError, Doing},
     folder::Folder,
@@ -30,8 +34,7 @@ impl SocketFolder {
     ///
     /// It does not lie in the data folder, because a socket's path may not exceed 107 bytes.
     pub(crate) fn prepare(folder: &Folder, account: &Account) -> Result<Self, ClusterError> {
-        let name = format!("commonhold-{}-{:016x}", account.uid(), fnv1a(folder.root()));
-        let path = Path::new("/tmp").join(name);
+        let path = place(folder, account);
         match DirBuilder::new().mode(0o700).create(&path) {
             Ok(()) => account.own(&path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -39,10 +42,8 @@ impl SocketFolder {
         }
         .doing(|| format!("cannot create {}", path.display()))?;
 
-        // Anybody may create names in a shared folder: a link or a stranger's folder is refused.
         let found = fs::symlink_metadata(&path).doing(|| format!("no {}", path.display()))?;
-        let private = found.is_dir() && found.uid() == account.uid() && found.mode() & 0o077 == 0;
-        if !private {
+        if !is_private(&found, account) {
             return Err(ClusterError::SocketFolder(path));
         }
         Ok(Self { path })
@@ -54,8 +55,34 @@ impl SocketFolder {
 
     /// The socket itself.
     pub(crate) fn file(&self) -> PathBuf {
-        self.path.join(format!(".s.PGSQL.{PORT}"))
+        file(&self.path)
     }
+}
+
+/// The folder of a server that takes connections there; none if no such server runs.
+pub(crate) fn answering(folder: &Folder, account: &Account) -> Option<PathBuf> {
+    let path = place(folder, account);
+    let private = fs::symlink_metadata(&path).is_ok_and(|found| is_private(&found, account));
+    (private && UnixStream::connect(file(&path)).is_ok()).then_some(path)
+}
+
+/// Where a client finds `database`.
+pub(crate) fn url(path: &Path, database: &str) -> String {
+    format!("postgres://{SUPERUSER}@localhost:{PORT}/{database}?host={}", path.display())
+}
+
+fn place(folder: &Folder, account: &Account) -> PathBuf {
+    let name = format!("commonhold-{}-{:016x}", account.uid(), fnv1a(folder.root()));
+    Path::new("/tmp").join(name)
+}
+
+fn file(path: &Path) -> PathBuf {
+    path.join(format!(".s.PGSQL.{PORT}"))
+}
+
+/// Anybody may create names in a shared folder: a link or a stranger's folder is refused.
+fn is_private(found: &Metadata, account: &Account) -> bool {
+    found.is_dir() && found.uid() == account.uid() && found.mode() & 0o077 == 0
 }
 
 /// Leaves nothing behind. A folder that stays does no harm, so failing is no error.

@@ -72,6 +72,7 @@ fn it_is_replaced_at_the_next_start() -> Result<(), ClusterError> {
     let (child, connection) = start_holder(&place, false);
     kill(child);
 
+    assert!(Cluster::attach(&place.settings())?.is_none(), "nobody owns it any more");
     let cluster = Cluster::start(&place.settings())?;
     assert!(hangs_up(connection));
     cluster.create_database("ours")?;

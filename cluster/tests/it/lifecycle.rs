@@ -52,3 +52,20 @@ fn a_database_may_have_any_name() -> Result<(), ClusterError> {
     assert!(matches!(refused, ClusterError::Refused(_)), "{refused}");
     cluster.stop()
 }
+
+#[test]
+fn another_process_finds_a_cluster_only_while_it_runs() -> Result<(), ClusterError> {
+    let place = Place::new();
+    let missing = Settings::new(place.path().join("nothing"));
+    assert!(Cluster::attach(&missing)?.is_none());
+    assert!(Cluster::programs(&missing)?.0.join("initdb").is_file());
+    assert!(!missing.data_dir.exists());
+    assert!(Cluster::attach(&place.settings())?.is_none());
+
+    let cluster = Cluster::start(&place.settings())?;
+    let attached = Cluster::attach(&place.settings())?.map(|attached| attached.url("postgres"));
+    assert_eq!(attached, Some(cluster.url("postgres")));
+    cluster.stop()?;
+    assert!(Cluster::attach(&place.settings())?.is_none());
+    Ok(())
+}
