@@ -4,7 +4,7 @@ CREATE SCHEMA eventstore;
 
 -- Every change of the platform. Positions are gapless and in commit order.
 CREATE TABLE eventstore.events (
-  position        bigint      PRIMARY KEY,
+  position        bigint      CONSTRAINT events_pk PRIMARY KEY,
   append_last     bigint      NOT NULL,   -- last position of the append this row came with
   event_id        uuid        NOT NULL,
   tenant          uuid        NOT NULL,   -- nil: the platform
@@ -46,7 +46,7 @@ ALTER TABLE eventstore.events ENABLE ALWAYS TRIGGER events_immutable;
 
 -- The guard of every stream: its owner and its version.
 CREATE TABLE eventstore.streams (
-  stream   uuid PRIMARY KEY,
+  stream   uuid CONSTRAINT streams_pk PRIMARY KEY,
   tenant   uuid NOT NULL,
   category text NOT NULL,
   version  int  NOT NULL
@@ -60,7 +60,7 @@ CREATE TABLE eventstore.commands (
   last_position bigint NOT NULL,
   events        int    NOT NULL,   -- how many positions up to last_position are the command's
   reply         json,
-  PRIMARY KEY (tenant, command)
+  CONSTRAINT commands_pk PRIMARY KEY (tenant, command)
 );
 
 -- Values that only one may hold.
@@ -69,17 +69,17 @@ CREATE TABLE eventstore.unique_claims (
   key        text NOT NULL,
   owner      uuid NOT NULL,
   held_until timestamptz,          -- lapses by itself; NULL: held for ever
-  PRIMARY KEY (scope, key)
+  CONSTRAINT unique_claims_pk PRIMARY KEY (scope, key)
 );
 
 -- One key a subject, wrapped by the master key. A destroyed key leaves its row, so that it is
 -- never made again.
 CREATE TABLE eventstore.subject_keys (
-  key_id       uuid PRIMARY KEY,
+  key_id       uuid CONSTRAINT subject_keys_pk PRIMARY KEY,
   wrapped      bytea,
   created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
   destroyed_at timestamptz,
-  CHECK ((wrapped IS NULL) = (destroyed_at IS NOT NULL))
+  CONSTRAINT subject_keys_destroyed_ck CHECK ((wrapped IS NULL) = (destroyed_at IS NOT NULL))
 );
 
 -- How far each consumer has come, and who may move it.
@@ -92,7 +92,7 @@ CREATE TABLE eventstore.checkpoints (
   epoch       bigint NOT NULL,     -- rises with each change of owner
   lease_until timestamptz NOT NULL,
   moved_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
-  PRIMARY KEY (consumer, target)
+  CONSTRAINT checkpoints_pk PRIMARY KEY (consumer, target)
 ) WITH (fillfactor = 50);
 
 -- Events a consumer could not take in, in order, with everything behind them on the same rows.
@@ -103,7 +103,7 @@ CREATE TABLE eventstore.parked (
   keys      text[] NOT NULL,       -- table/key of each row the event touches
   cause     text   NOT NULL,
   parked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  PRIMARY KEY (consumer, target, position)
+  CONSTRAINT parked_pk PRIMARY KEY (consumer, target, position)
 );
 
 -- What process managers remember between events.
@@ -111,146 +111,143 @@ CREATE TABLE eventstore.process_state (
   process text  NOT NULL,
   key     uuid  NOT NULL,
   state   jsonb NOT NULL,
-  PRIMARY KEY (process, key)
+  CONSTRAINT process_state_pk PRIMARY KEY (process, key)
 );
 
--- Writes appends that touch disjoint things; one answer each, in their order.
---   a_*: one an append    c_*: one a stream of an append    u_*: one a claim
---   k_*: one a key        e_*: one an event; e_c counts conditions from 1, e_k ranks from 1
+-- Writes appends that touch disjoint things, each one whole or not at all, and answers in one row.
+--
+-- a_*: one an append    c_*: one a stream of an append, its events or none    u_*: one a claim
+-- k_*: one a key        e_*: one an event, in the order of its append and of its stream
+-- *_i: number of the append, from 1; e_c: number of the stream's c_*, from 1; e_rank: place among
+-- the append's events for that stream, from 1.
+--
+-- outcomes and last_positions: one an append. versions and stale: one a c_*, before the append.
+-- taken: one a claim. Subscripts stay on arrays of fixed-length elements without NULLs, where they
+-- cost the same at every place; on others they would walk the array.
 CREATE FUNCTION eventstore.append_batch(
-  a_tenant uuid[], a_command uuid[], a_digest bytea[], a_reply text[],
-  c_i int[], c_tenant uuid[], c_category text[], c_stream uuid[], c_expected int[], c_n int[],
+  a_tenant uuid[], a_command uuid[], a_digest bytea[], a_reply text[], a_events int[],
+  c_i int[], c_tenant uuid[], c_category text[], c_stream uuid[], c_expected int[], c_events int[],
   u_i int[], u_scope text[], u_key text[], u_prior uuid[], u_owner uuid[], u_until timestamptz[],
   k_i int[], k_key uuid[], k_destroy boolean[],
-  e_i int[], e_c int[], e_k int[], e_id uuid[], e_type text[], e_schema smallint[],
+  e_i int[], e_c int[], e_rank int[], e_id uuid[], e_type text[], e_schema smallint[],
   e_payload text[], e_key uuid[],
   e_actor_kind text[], e_actor uuid[], e_credential uuid[], e_behalf uuid[],
   e_correlation uuid[], e_causation uuid[], e_request text[], e_request_key uuid[],
-  e_occurred timestamptz[]
-) RETURNS TABLE (
-  outcome text, first_position bigint, last_position bigint, recorded_at timestamptz,
-  versions int[], detail json
+  e_occurred timestamptz[],
+  OUT outcomes text[], OUT last_positions bigint[], OUT recorded_at timestamptz,
+  OUT versions int[], OUT stale boolean[], OUT taken boolean[]
 ) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-  base    bigint;
-  at      timestamptz;
-  v       text[];
-  firsts  bigint[];
-  lasts   bigint[];
-  details json[];
-  current int[];
+  base     bigint;      -- the last position before the batch
+  conflict int[];       -- appends that found another version
+  held     int[];       -- appends that want what somebody else holds
+  erased   int[];       -- appends that would seal under a destroyed key
+  good     boolean[];   -- one an append: whether it is written
+  skipped  bigint[];    -- one an append: events that are not written, up to its end
 BEGIN
   -- In its own statement: each one after it has a snapshot that holds every earlier holder's rows.
   PERFORM pg_advisory_xact_lock(7310001);
-  SELECT e.position, e.recorded_at INTO base, at
+  SELECT e.position, e.recorded_at INTO base, recorded_at
     FROM eventstore.events e ORDER BY e.position DESC LIMIT 1;
   base := coalesce(base, 0);
-  at := greatest(clock_timestamp(), at);
+  recorded_at := greatest(clock_timestamp(), recorded_at);
 
-  SELECT array_agg(coalesce(s.version, 0) ORDER BY c.o) INTO current
-    FROM unnest(c_stream) WITH ORDINALITY c(stream, o)
-    LEFT JOIN eventstore.streams s ON s.stream = c.stream;
+  SELECT array_agg(c.version ORDER BY c.n), array_agg(c.stale ORDER BY c.n),
+         array_agg(c.i) FILTER (WHERE c.stale)
+    INTO versions, stale, conflict
+    FROM (SELECT c.i, c.n, coalesce(s.version, 0) AS version,
+                 coalesce(c.expected <> coalesce(s.version, 0), false)
+                   OR coalesce(s.tenant <> c.tenant OR s.category <> c.category, false) AS stale
+            FROM unnest(c_i, c_tenant, c_category, c_stream, c_expected) WITH ORDINALITY
+                   c(i, tenant, category, stream, expected, n)
+            LEFT JOIN eventstore.streams s ON s.stream = c.stream) c;
 
-  WITH stale AS (
-    SELECT c.i, json_agg(json_build_array(c.stream, c.version)) why
-      FROM unnest(c_i, c_tenant, c_category, c_stream, c_expected, current)
-             c(i, tenant, category, stream, expected, version)
-      LEFT JOIN eventstore.streams s ON s.stream = c.stream
-     WHERE c.expected <> c.version OR s.tenant <> c.tenant OR s.category <> c.category
-     GROUP BY c.i
-  ), taken AS (
-    SELECT u.i, json_agg(u.scope) why
-      FROM unnest(u_i, u_scope, u_key, u_prior, u_owner) u(i, scope, key, prior, owner)
-      LEFT JOIN eventstore.unique_claims t
-        ON t.scope = u.scope AND t.key = u.key
-       AND (t.held_until IS NULL OR t.held_until > at)
-     WHERE t.owner IS DISTINCT FROM u.prior AND t.owner IS DISTINCT FROM u.owner
-     GROUP BY u.i
-  ), erased AS (
-    SELECT DISTINCT k.i FROM unnest(k_i, k_key, k_destroy) k(i, key, destroy)
-      JOIN eventstore.subject_keys s ON s.key_id = k.key AND s.destroyed_at IS NOT NULL
-     WHERE NOT k.destroy
-  ), judged AS (
-    SELECT a.i, n.n,
-           CASE WHEN k.digest = a.digest    THEN 'duplicate'
-                WHEN k.digest IS NOT NULL   THEN 'command_reused'
-                WHEN stale.why IS NOT NULL  THEN 'conflict'
-                WHEN taken.why IS NOT NULL  THEN 'claim_taken'
-                WHEN erased.i IS NOT NULL   THEN 'subject_erased'
-                ELSE 'committed' END AS outcome,
-           coalesce(stale.why, taken.why) AS detail
-      FROM unnest(a_tenant, a_command, a_digest) WITH ORDINALITY a(tenant, command, digest, i)
-      LEFT JOIN (SELECT c.i, sum(c.n)::bigint n FROM unnest(c_i, c_n) c(i, n) GROUP BY c.i) n USING (i)
-      LEFT JOIN eventstore.commands k ON k.tenant = a.tenant AND k.command = a.command
-      LEFT JOIN stale USING (i) LEFT JOIN taken USING (i) LEFT JOIN erased USING (i)
-  ), placed AS (
-    SELECT *, base + sum(CASE WHEN j.outcome = 'committed' THEN coalesce(j.n, 0) ELSE 0 END)
-                       OVER (ORDER BY j.i) AS upto
-      FROM judged j
-  )
-  SELECT array_agg(p.outcome ORDER BY p.i), array_agg(p.upto - coalesce(p.n, 0) + 1 ORDER BY p.i),
-         array_agg(p.upto ORDER BY p.i), array_agg(p.detail ORDER BY p.i)
-    INTO v, firsts, lasts, details FROM placed p;
+  IF cardinality(u_i) > 0 THEN
+    SELECT array_agg(u.taken ORDER BY u.n), array_agg(u.i) FILTER (WHERE u.taken)
+      INTO taken, held
+      FROM (SELECT u.i, u.n, t.owner IS DISTINCT FROM u.prior
+                             AND t.owner IS DISTINCT FROM u.owner AS taken
+              FROM unnest(u_i, u_scope, u_key, u_prior, u_owner) WITH ORDINALITY
+                     u(i, scope, key, prior, owner, n)
+              LEFT JOIN eventstore.unique_claims t
+                ON t.scope = u.scope AND t.key = u.key
+               AND (t.held_until IS NULL OR t.held_until > append_batch.recorded_at)) u;
+  END IF;
 
   IF cardinality(k_i) > 0 THEN
-    INSERT INTO eventstore.subject_keys AS s (key_id, wrapped, destroyed_at)
-    SELECT k.key, NULL, at FROM unnest(k_i, k_key, k_destroy) k(i, key, destroy)
-     WHERE k.destroy AND v[k.i] = 'committed'
-    ON CONFLICT (key_id) DO UPDATE
-       SET wrapped = NULL, destroyed_at = coalesce(s.destroyed_at, excluded.destroyed_at);
+    SELECT array_agg(k.i) INTO erased
+      FROM unnest(k_i, k_key, k_destroy) k(i, key, destroy)
+      JOIN eventstore.subject_keys s ON s.key_id = k.key AND s.destroyed_at IS NOT NULL
+     WHERE NOT k.destroy;
   END IF;
+
+  SELECT array_agg(p.outcome ORDER BY p.i), array_agg(p.outcome = 'committed' ORDER BY p.i),
+         array_agg(base + p.written ORDER BY p.i), array_agg(p.asked - p.written ORDER BY p.i)
+    INTO outcomes, good, last_positions, skipped
+    FROM (SELECT j.i, j.outcome, sum(j.events) OVER w AS asked,
+                 coalesce(sum(j.events) FILTER (WHERE j.outcome = 'committed') OVER w, 0) AS written
+            FROM (SELECT a.i, a.events,
+                         CASE WHEN k.digest = a.digest     THEN 'duplicate'
+                              WHEN k.digest IS NOT NULL    THEN 'command_reused'
+                              WHEN a.i = ANY (conflict)    THEN 'conflict'
+                              WHEN a.i = ANY (held)        THEN 'claim_taken'
+                              WHEN a.i = ANY (erased)      THEN 'subject_erased'
+                              ELSE 'committed' END AS outcome
+                    FROM unnest(a_tenant, a_command, a_digest, a_events) WITH ORDINALITY
+                           a(tenant, command, digest, events, i)
+                    LEFT JOIN eventstore.commands k
+                      ON k.tenant = a.tenant AND k.command = a.command) j
+          WINDOW w AS (ORDER BY j.i)) p;
+
+  INSERT INTO eventstore.commands (tenant, command, digest, last_position, events, reply)
+  SELECT a.tenant, a.command, a.digest, last_positions[a.i], a.events, a.reply::json
+    FROM unnest(a_tenant, a_command, a_digest, a_reply, a_events) WITH ORDINALITY
+           a(tenant, command, digest, reply, events, i)
+   WHERE good[a.i];
+
+  INSERT INTO eventstore.streams (stream, tenant, category, version)
+  SELECT c.stream, c.tenant, c.category, c.version + c.events
+    FROM unnest(c_i, c_tenant, c_category, c_stream, versions, c_events)
+           c(i, tenant, category, stream, version, events)
+   WHERE c.events > 0 AND good[c.i]
+  ON CONFLICT (stream) DO UPDATE SET version = excluded.version;
+
+  INSERT INTO eventstore.events (
+    position, append_last, event_id, tenant, stream, version, type, schema_version, payload,
+    actor_kind, actor_id, credential_id, on_behalf_of, correlation_id, causation_id, request,
+    key_id, request_key_id, occurred_at, recorded_at)
+  SELECT base + e.n - skipped[e.i], last_positions[e.i], e.id, c_tenant[e.c], c_stream[e.c],
+         versions[e.c] + e.rank, e.type, e.schema, e.payload::json,
+         e.actor_kind, e.actor, e.credential, e.behalf, e.correlation, e.causation,
+         e.request::json, e.key, e.request_key, e.occurred, append_batch.recorded_at
+    FROM unnest(e_i, e_c, e_rank, e_id, e_type, e_schema, e_payload, e_key, e_actor_kind, e_actor,
+                e_credential, e_behalf, e_correlation, e_causation, e_request, e_request_key,
+                e_occurred)
+         WITH ORDINALITY
+         e(i, c, rank, id, type, schema, payload, key, actor_kind, actor, credential, behalf,
+           correlation, causation, request, request_key, occurred, n)
+   WHERE good[e.i];
 
   IF cardinality(u_i) > 0 THEN
     DELETE FROM eventstore.unique_claims t
      USING unnest(u_i, u_scope, u_key, u_owner) u(i, scope, key, owner)
-     WHERE t.scope = u.scope AND t.key = u.key AND u.owner IS NULL AND v[u.i] = 'committed';
-    INSERT INTO eventstore.unique_claims AS t (scope, key, owner, held_until)
+     WHERE t.scope = u.scope AND t.key = u.key AND u.owner IS NULL AND good[u.i];
+    INSERT INTO eventstore.unique_claims (scope, key, owner, held_until)
     SELECT u.scope, u.key, u.owner, u.until
       FROM unnest(u_i, u_scope, u_key, u_owner, u_until) u(i, scope, key, owner, until)
-     WHERE u.owner IS NOT NULL AND v[u.i] = 'committed'
+     WHERE u.owner IS NOT NULL AND good[u.i]
     ON CONFLICT (scope, key) DO UPDATE
        SET owner = excluded.owner, held_until = excluded.held_until;
   END IF;
 
-  IF cardinality(e_i) > 0 THEN
-    INSERT INTO eventstore.events (
-      position, append_last, event_id, tenant, stream, version, type, schema_version, payload,
-      actor_kind, actor_id, credential_id, on_behalf_of, correlation_id, causation_id, request,
-      key_id, request_key_id, occurred_at, recorded_at)
-    SELECT firsts[e.i] + row_number() OVER (PARTITION BY e.i ORDER BY e.o) - 1, lasts[e.i],
-           e.id, c_tenant[e.c], c_stream[e.c], current[e.c] + e.k,
-           c_category[e.c] || '.' || e.type, e.schema, e.payload::json,
-           e.actor_kind, e.actor, e.credential, e.behalf, e.correlation, e.causation,
-           e.request::json, e.key, e.request_key, e.occurred, at
-      FROM unnest(e_i, e_c, e_k, e_id, e_type, e_schema, e_payload, e_key, e_actor_kind, e_actor,
-                  e_credential, e_behalf, e_correlation, e_causation, e_request, e_request_key,
-                  e_occurred)
-           WITH ORDINALITY
-           e(i, c, k, id, type, schema, payload, key, actor_kind, actor, credential, behalf,
-             correlation, causation, request, request_key, occurred, o)
-     WHERE v[e.i] = 'committed'
-     ORDER BY e.o;
-
-    INSERT INTO eventstore.streams AS s (stream, tenant, category, version)
-    SELECT c.stream, c.tenant, c.category, c.version + c.n
-      FROM unnest(c_i, c_tenant, c_category, c_stream, current, c_n)
-             c(i, tenant, category, stream, version, n)
-     WHERE c.n > 0 AND v[c.i] = 'committed'
-    ON CONFLICT (stream) DO UPDATE SET version = excluded.version;
+  IF cardinality(k_i) > 0 THEN
+    INSERT INTO eventstore.subject_keys AS s (key_id, wrapped, destroyed_at)
+    SELECT DISTINCT k.key, NULL::bytea, append_batch.recorded_at
+      FROM unnest(k_i, k_key, k_destroy) k(i, key, destroy)
+     WHERE k.destroy AND good[k.i]
+    ON CONFLICT (key_id) DO UPDATE
+       SET wrapped = NULL, destroyed_at = coalesce(s.destroyed_at, excluded.destroyed_at);
   END IF;
-
-  INSERT INTO eventstore.commands (tenant, command, digest, last_position, events, reply)
-  SELECT a.tenant, a.command, a.digest, lasts[a.i], lasts[a.i] - firsts[a.i] + 1, a.reply::json
-    FROM unnest(a_tenant, a_command, a_digest, a_reply) WITH ORDINALITY
-           a(tenant, command, digest, reply, i)
-   WHERE v[a.i] = 'committed';
-
-  RETURN QUERY
-  SELECT v[a.i], firsts[a.i], lasts[a.i], at,
-         (SELECT array_agg(c.version + c.n ORDER BY c.o)
-            FROM unnest(c_i, current, c_n) WITH ORDINALITY c(i, version, n, o) WHERE c.i = a.i),
-         details[a.i]
-    FROM unnest(a_tenant) WITH ORDINALITY a(tenant, i) ORDER BY a.i;
 END $$;
 
 -- The role the running platform takes on: it can add to the log, never change it.
@@ -268,3 +265,7 @@ GRANT SELECT, INSERT, UPDATE ON eventstore.streams, eventstore.subject_keys TO c
 GRANT SELECT, INSERT, UPDATE, DELETE ON eventstore.unique_claims, eventstore.checkpoints,
   eventstore.parked, eventstore.process_state TO commonhold_app;
 GRANT EXECUTE ON FUNCTION eventstore.append_batch TO commonhold_app;
+-- The running platform says whether it is up to date.
+GRANT SELECT ON public.schema_migrations TO commonhold_app;
+-- Whoever owns the tables may take the role on.
+DO $$ BEGIN EXECUTE format('GRANT commonhold_app TO %I', current_user); END $$;

@@ -12,3 +12,5 @@ CREATE TYPE identity.credential_kind AS ENUM
 CREATE TYPE identity.session_status AS ENUM ('active', 'revoked', 'expired');
 CREATE TYPE identity.token_purpose AS ENUM
     ('email_verification', 'password_reset', 'email_change', 'magic_link');
+
+GRANT USAGE ON SCHEMA identity TO commonhold_app;

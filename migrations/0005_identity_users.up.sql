@@ -37,3 +37,5 @@ CREATE INDEX users_key_idx ON users (key_id) WHERE key_id IS NOT NULL;
 
 COMMENT ON TABLE users IS 'A login. Fed by user.';
 COMMENT ON COLUMN users.key_id IS 'The subject key that seals the personal columns.';
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON users TO commonhold_app;

@@ -20,3 +20,5 @@ CREATE TYPE organization.principal_kind AS ENUM ('user', 'service');
 CREATE TYPE organization.scope_kind AS ENUM ('platform', 'organization', 'workspace');
 CREATE TYPE organization.idp_kind AS ENUM ('oidc', 'saml');
 CREATE TYPE organization.idp_status AS ENUM ('draft', 'active', 'disabled');
+
+GRANT USAGE ON SCHEMA organization TO commonhold_app;

@@ -21,3 +21,5 @@ CREATE UNIQUE INDEX workspaces_slug_uq ON workspaces (organization_id, slug);
 CREATE UNIQUE INDEX workspaces_default_uq ON workspaces (organization_id) WHERE is_default;
 
 COMMENT ON TABLE workspaces IS 'A project within a tenant. Fed by workspace.';
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON workspaces TO commonhold_app;

@@ -25,3 +25,5 @@ CREATE INDEX memberships_user_idx ON memberships (user_id) WHERE status <> 'remo
 CREATE INDEX memberships_organization_idx ON memberships (organization_id, status, joined_at, id);
 
 COMMENT ON TABLE memberships IS 'Who belongs to which organization. Fed by membership.';
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON memberships TO commonhold_app;

@@ -39,3 +39,5 @@ CREATE INDEX invitations_key_idx ON invitations (key_id) WHERE key_id IS NOT NUL
 
 COMMENT ON TABLE invitations IS 'An offer of membership. Fed by invitation.';
 COMMENT ON COLUMN invitations.key_id IS 'The subject key that seals the personal columns.';
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON invitations TO commonhold_app;

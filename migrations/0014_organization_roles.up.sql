@@ -23,3 +23,5 @@ CREATE INDEX roles_permissions_idx ON roles USING gin (permissions);
 
 COMMENT ON TABLE roles IS 'A named bundle of permissions. Fed by role.';
 COMMENT ON COLUMN roles.permissions IS 'Each as module.resource.action.';
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON roles TO commonhold_app;

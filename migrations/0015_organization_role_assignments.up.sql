@@ -35,3 +35,5 @@ CREATE INDEX role_assignments_expiry_idx ON role_assignments (expires_at)
     WHERE revoked_at IS NULL AND expires_at IS NOT NULL;
 
 COMMENT ON TABLE role_assignments IS 'A role given to a principal in a scope. Fed by role_assignment.';
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON role_assignments TO commonhold_app;

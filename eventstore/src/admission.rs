@@ -16,8 +16,10 @@ use crate::backend::Sealed;
 
 /// Most appends in one batch.
 pub(crate) const MOST: usize = 256;
-/// Most payload bytes in one batch.
+/// Most bytes in one batch.
 const MOST_BYTES: usize = 1 << 20;
+/// What an event's row takes beside its payload and request, about.
+const ROW_BYTES: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
@@ -34,20 +36,17 @@ enum Thing {
 }
 
 /// Moves the next batch out of the queue, in order.
-pub(crate) fn admit<T>(
-    queue: &mut VecDeque<T>,
-    append: impl Fn(&T) -> &Arc<Sealed>,
-) -> Vec<T> {
+pub(crate) fn admit<T>(queue: &mut VecDeque<T>, append: impl Fn(&T) -> &Arc<Sealed>) -> Vec<T> {
     let mut taken: HashMap<Thing, Use> = HashMap::new();
     let mut batch = Vec::new();
-    let mut later = VecDeque::new();
+    let mut later = Vec::new();
     let mut bytes = 0_usize;
     while let Some(next) = queue.pop_front() {
         let sealed = append(&next);
         let things = things(sealed);
-        let size: usize = sealed.events.iter().map(|e| e.payload.len()).sum();
-        let fits = batch.is_empty()
-            || (batch.len() < MOST && bytes.saturating_add(size) <= MOST_BYTES);
+        let size = size(sealed);
+        let fits =
+            batch.is_empty() || (batch.len() < MOST && bytes.saturating_add(size) <= MOST_BYTES);
         let clashes = things.iter().any(|(thing, own)| {
             taken.get(thing).is_some_and(|held| (*held, *own) != (Use::Shared, Use::Shared))
         });
@@ -61,22 +60,26 @@ pub(crate) fn admit<T>(
             bytes = bytes.saturating_add(size);
             batch.push(next);
         } else {
-            later.push_back(next);
+            later.push(next);
         }
         if batch.len() >= MOST {
             break;
         }
     }
-    later.append(queue);
-    *queue = later;
+    for overlapping in later.into_iter().rev() {
+        queue.push_front(overlapping);
+    }
     batch
 }
 
+fn size(sealed: &Sealed) -> usize {
+    let beside = sealed.meta.request.as_ref().map_or(ROW_BYTES, |json| json.len() + ROW_BYTES);
+    sealed.events.iter().map(|event| event.payload.len() + beside).sum()
+}
+
 fn things(sealed: &Sealed) -> Vec<(Thing, Use)> {
-    let mut things = vec![(
-        Thing::Command(sealed.command.tenant.uuid(), sealed.command.id),
-        Use::Exclusive,
-    )];
+    let mut things =
+        vec![(Thing::Command(sealed.command.tenant.uuid(), sealed.command.id), Use::Exclusive)];
     for condition in &sealed.conditions {
         let own = if condition.count > 0 { Use::Exclusive } else { Use::Shared };
         things.push((Thing::Stream(condition.stream), own));

@@ -46,6 +46,12 @@ impl MasterKey {
         Self { keys }
     }
 
+    /// Whether it, or an older one, wrapped a stored key.
+    #[must_use]
+    pub fn opens(&self, id: KeyId, wrapped: &[u8]) -> bool {
+        self.unwrap(id, wrapped).is_some()
+    }
+
     fn wrap(&self, id: KeyId, key: &[u8; 32]) -> Result<Vec<u8>, SealFailed> {
         let (mark, master) = self.keys.first().ok_or(SealFailed)?;
         let sealed = master.seal(id.uuid().as_bytes(), key)?;

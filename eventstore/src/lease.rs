@@ -122,11 +122,7 @@ impl Leases {
         .execute(transaction)
         .await
         .map_err(fault)?;
-        if moved.rows_affected() == 1 {
-            Ok(())
-        } else {
-            Err(Fenced::Lost(lease.consumer.clone()))
-        }
+        if moved.rows_affected() == 1 { Ok(()) } else { Err(Fenced::Lost(lease.consumer.clone())) }
     }
 
     /// Keeps a lease that is not used for a while.

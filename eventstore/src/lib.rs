@@ -19,11 +19,15 @@ mod lease;
 mod loader;
 mod memory;
 mod postgres;
+mod prepare;
 mod queue;
 mod seal;
 mod store;
 mod subscribe;
 mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use append::{
     Append, AppendError, Claim, CommandKey, Committed, Expected, Meta, NewEvent, StreamAppend,
@@ -36,7 +40,9 @@ pub use event::{Opened, Stored};
 pub use keyring::MasterKey;
 pub use lease::{Fenced, Lease, Leases, Progress};
 pub use memory::Memory;
-pub use postgres::{Parked, ParkedEvents, Postgres, ProcessStates};
+pub use postgres::{
+    DueTimers, Notes, Parked, ParkedEvents, Postgres, ProcessStates, Processes, Timer, Timers,
+};
 pub use queue::Ticket;
 pub use store::{LoadError, Store};
 pub use subscribe::Subscription;

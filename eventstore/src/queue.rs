@@ -83,6 +83,8 @@ impl Drop for Ticket {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[tokio::test]
@@ -92,7 +94,7 @@ mod tests {
         let first = queues.wait(stream).await.unwrap();
         assert!(queues.try_now(stream).is_none());
         let mut second = Box::pin(queues.wait(stream));
-        assert!(futures_util::poll!(&mut second).is_pending());
+        assert!(second.as_mut().now_or_never().is_none());
         drop(first);
         let second = second.await.unwrap();
         drop(second);

@@ -17,6 +17,18 @@ pub(crate) fn is_personal(payload: &str) -> bool {
     payload.contains(r#""~":"#)
 }
 
+/// Whether a payload shows a personal value that is neither sealed nor erased.
+pub(crate) fn is_open(clear: &str) -> bool {
+    if !is_personal(clear) {
+        return false;
+    }
+    let mut open = false;
+    if let Ok(mut value) = serde_json::from_str(clear) {
+        each_marked(&mut value, &mut |marked| open |= !marked.is_null());
+    }
+    open
+}
+
 /// One subject's key, unwrapped.
 pub(crate) struct SubjectKey(LessSafeKey);
 

@@ -2,17 +2,13 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use domain::kernel::{
-    Aggregate, DomainEvent, KeyId, Position, StreamId, TenantId, Version, micros,
-};
+use domain::kernel::{Aggregate, DomainEvent, KeyId, Position, StreamId, TenantId, Version};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    append::{Append, AppendError, Committed, Meta},
-    backend::{
-        Backend, CommandRecord, Condition, Filter, Sealed, SealedEvent, SealedMeta, Unavailable,
-    },
+    append::{Append, AppendError, Committed},
+    backend::{Backend, CommandRecord, Filter, Sealed, Unavailable},
     cache::{Loaded, States},
     codec::{self, Undecodable},
     event::{Opened, Stored},
@@ -21,16 +17,12 @@ use crate::{
     loader::Loader,
     memory::Memory,
     postgres::Postgres,
+    prepare,
     queue::{Queues, Ticket},
     seal,
     subscribe::Subscription,
     writer::Writer,
 };
-
-/// Largest payload of one event, in bytes.
-const MOST_PAYLOAD: usize = 1 << 20;
-/// Most events in one append.
-const MOST_EVENTS: usize = 1_000;
 
 /// The log, with its caches and writing task. Cheap to clone.
 #[derive(Clone)]
@@ -106,17 +98,19 @@ impl Store {
     /// # Errors
     /// See [`AppendError`]; every error but `Unavailable` means that nothing was recorded.
     pub async fn append(&self, append: Append) -> Result<Committed, AppendError> {
-        check(&append)?;
+        prepare::check(&append)?;
         let shred = append.shred.clone();
         let sealed = Arc::new(self.seal(append).await?);
-        let committed = self.inner.writer.append(sealed).await;
-        if committed.is_ok() {
-            self.inner.keyring.forget(&shred);
+        let outcome = self.inner.writer.append(sealed.clone()).await;
+        match &outcome {
+            Ok(_) => self.inner.keyring.forget(&shred),
+            Err(AppendError::SubjectErased) => self.inner.keyring.forget(&sealed.uses),
+            Err(AppendError::Conflict(versions)) => {
+                versions.iter().for_each(|(stream, _)| self.inner.states.forget(*stream));
+            }
+            Err(_) => {}
         }
-        if let Err(AppendError::Conflict(versions)) = &committed {
-            versions.iter().for_each(|(stream, _)| self.inner.states.forget(*stream));
-        }
-        committed
+        outcome
     }
 
     /// The state of an aggregate: from memory if it is there, else from the log.
@@ -258,10 +252,10 @@ impl Store {
     /// # Errors
     /// If the keys cannot be reached, or the master key is not the one they were wrapped with.
     pub async fn open(&self, events: &[Stored]) -> Result<Vec<Opened>, Unavailable> {
-        let keys = self.keys_of(events.iter().filter_map(|event| {
+        let ids = events.iter().filter_map(|event| {
             seal::is_personal(&event.payload).then_some(event.envelope.key_id).flatten()
-        }));
-        let keys = keys.await?;
+        });
+        let keys = self.keys_of(ids.collect()).await?;
         Ok(events.iter().map(|event| opened(event, &keys)).collect())
     }
 
@@ -270,10 +264,8 @@ impl Store {
     /// # Errors
     /// As [`Self::open`].
     pub async fn open_with_requests(&self, events: &[Stored]) -> Result<Vec<Opened>, Unavailable> {
-        let keys = self.keys_of(
-            events.iter().flat_map(|e| [e.envelope.key_id, e.envelope.request_key_id]).flatten(),
-        );
-        let keys = keys.await?;
+        let ids = events.iter().flat_map(|e| [e.envelope.key_id, e.envelope.request_key_id]);
+        let keys = self.keys_of(ids.flatten().collect()).await?;
         let with_request = |event: &Stored| {
             let mut opened = opened(event, &keys);
             let mut envelope = (*opened.envelope).clone();
@@ -293,99 +285,27 @@ impl Store {
         self.inner.keyring.forget(destroyed);
     }
 
-    async fn keys_of(&self, ids: impl Iterator<Item = KeyId>) -> Result<Keys, Unavailable> {
-        let ids: HashSet<_> = ids.collect();
+    /// Numbers the events and seals what is personal in them.
+    async fn seal(&self, append: Append) -> Result<Sealed, AppendError> {
+        let mut wanted = prepare::keys_used(&append);
+        wanted.extend(append.meta.request.as_ref().and(append.meta.request_key));
+        let keys = self.inner.keyring.create(&*self.inner.backend, &wanted).await;
+        prepare::seal(append, &keys.map_err(unavailable)?)
+    }
+
+    async fn keys_of(&self, ids: HashSet<KeyId>) -> Result<Keys, Unavailable> {
         if ids.is_empty() {
             return Ok(Keys::new());
         }
         let ids: Vec<_> = ids.into_iter().collect();
-        self.inner.keyring.find(&*self.inner.backend, &ids).await.map_err(|fault| match fault {
-            KeyFailure::Unavailable(fault) => fault,
-            KeyFailure::Seal(_) | KeyFailure::WrongMaster(_) => Unavailable::refused(fault),
-        })
-    }
-
-    /// Numbers the events and seals what is personal in them.
-    async fn seal(&self, append: Append) -> Result<Sealed, AppendError> {
-        let uses = keys_used(&append);
-        let mut wanted = uses.clone();
-        wanted.extend(append.meta.request.as_ref().and(append.meta.request_key));
-        let keys = self.inner.keyring.create(&*self.inner.backend, &wanted).await;
-        let keys = keys.map_err(|fault| match fault {
-            KeyFailure::Unavailable(fault) => fault,
-            KeyFailure::Seal(_) | KeyFailure::WrongMaster(_) => Unavailable::refused(fault),
-        })?;
-        let meta = seal_meta(&append.meta, &keys);
-        let mut sealed = Sealed {
-            command: append.command,
-            reply: append.reply.map(|reply| reply.to_string()),
-            conditions: Vec::with_capacity(append.streams.len()),
-            claims: append.claims,
-            uses,
-            shred: append.shred,
-            events: Vec::new(),
-            meta,
-        };
-        for stream in append.streams {
-            let count = i32::try_from(stream.events.len()).unwrap_or(i32::MAX);
-            for (event, rank) in stream.events.into_iter().zip(1..) {
-                let id = event_id();
-                let (payload, key) = match event.key {
-                    Some(key) if seal::is_personal(&event.payload) => {
-                        let subject = keys.get(&key).cloned().flatten();
-                        let subject = subject.ok_or(AppendError::SubjectErased)?;
-                        let text = seal::seal_payload(&event.payload, id, &subject);
-                        (text.map_err(Unavailable::refused)?, Some(key))
-                    }
-                    Some(_) | None => (event.payload, None),
-                };
-                sealed.events.push(SealedEvent {
-                    id,
-                    condition: sealed.conditions.len(),
-                    rank,
-                    name: event.name,
-                    schema_version: event.schema_version,
-                    payload: payload.into(),
-                    key,
-                });
-            }
-            sealed.conditions.push(Condition {
-                tenant: stream.tenant,
-                category: stream.stream.category,
-                stream: stream.stream.id,
-                expected: stream.expected,
-                count,
-            });
-        }
-        Ok(sealed)
+        self.inner.keyring.find(&*self.inner.backend, &ids).await.map_err(unavailable)
     }
 }
 
-/// The keys the events of an append are sealed under, each once.
-fn keys_used(append: &Append) -> Vec<KeyId> {
-    let events = append.streams.iter().flat_map(|stream| &stream.events);
-    let personal = events.filter(|event| seal::is_personal(&event.payload));
-    personal.filter_map(|event| event.key).collect::<HashSet<_>>().into_iter().collect()
-}
-
-fn seal_meta(meta: &Meta, keys: &Keys) -> SealedMeta {
-    let subject = meta.request_key.and_then(|key| keys.get(&key).cloned().flatten());
-    let request = meta.request.as_ref().and_then(|request| {
-        let clear = serde_json::to_string(request).ok()?;
-        // Without a key the personal parts are dropped; the request id stays.
-        let sealed = subject.as_ref().map(|key| seal::seal_payload(&clear, meta.correlation_id, key));
-        match sealed {
-            Some(sealed) => sealed.ok(),
-            None => Some(seal::open_payload(&clear, meta.correlation_id, None)),
-        }
-    });
-    SealedMeta {
-        actor: meta.actor,
-        correlation_id: meta.correlation_id,
-        causation_id: meta.causation_id,
-        request: request.map(Into::into),
-        request_key: subject.and(meta.request_key),
-        occurred_at: micros(meta.occurred_at),
+fn unavailable(failure: KeyFailure) -> Unavailable {
+    match failure {
+        KeyFailure::Unavailable(fault) => fault,
+        KeyFailure::Seal(_) | KeyFailure::WrongMaster(_) => Unavailable::refused(failure),
     }
 }
 
@@ -398,32 +318,4 @@ fn opened(event: &Stored, keys: &Keys) -> Opened {
         event.payload.clone()
     };
     Opened { envelope: envelope.clone(), payload }
-}
-
-/// Rules of the log that no caller may break, checked before anything is written.
-fn check(append: &Append) -> Result<(), AppendError> {
-    let mut streams = HashSet::new();
-    if !append.streams.iter().all(|stream| streams.insert(stream.stream.id)) {
-        return Err(AppendError::Malformed("a stream may occur only once in an append"));
-    }
-    let mut claims = HashSet::new();
-    if !append.claims.iter().all(|claim| claims.insert((claim.scope, &claim.key))) {
-        return Err(AppendError::Malformed("a claim may occur only once in an append"));
-    }
-    let events = || append.streams.iter().flat_map(|stream| &stream.events);
-    if events().count() > MOST_EVENTS {
-        return Err(AppendError::Malformed("an append holds at most 1000 events"));
-    }
-    if events().any(|event| event.payload.len() > MOST_PAYLOAD) {
-        return Err(AppendError::Malformed("an event holds at most 1 MiB"));
-    }
-    if events().any(|event| event.name.is_empty()) {
-        return Err(AppendError::Malformed("an event must be declared with the macro `events!`"));
-    }
-    Ok(())
-}
-
-#[expect(clippy::disallowed_methods, reason = "the log numbers its own events")]
-fn event_id() -> Uuid {
-    Uuid::now_v7()
 }

@@ -2,11 +2,7 @@
 //!
 //! There is no timer; a lone caller waits for nobody. Every caller gets its own verdict.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use domain::kernel::{Envelope, Position, Version};
 use tokio::sync::{mpsc, oneshot};
@@ -14,13 +10,15 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     admission,
     append::{AppendError, Committed},
-    backend::{Backend, Sealed, Unavailable, Verdict},
+    backend::{Backend, CommandRecord, Sealed, Unavailable, Verdict},
     event::Stored,
     feed::Feed,
 };
 
 /// Most appends that may wait; more are refused as overload.
 const MOST_WAITING: usize = 4_096;
+/// How far the writer looks into the line for appends that touch other things.
+const LOOKAHEAD: usize = 4 * admission::MOST;
 /// How often a batch is tried while the log cannot be reached.
 const TRIES: u32 = 4;
 
@@ -54,20 +52,16 @@ impl Writer {
 }
 
 async fn run(mut requests: mpsc::Receiver<Request>, backend: Arc<dyn Backend>, feed: Arc<Feed>) {
-    let mut gathered = Vec::new();
     let mut waiting: VecDeque<Request> = VecDeque::new();
     loop {
         if waiting.is_empty() {
-            if requests.recv_many(&mut gathered, admission::MOST).await == 0 {
-                return;
-            }
-        } else {
-            while gathered.len().saturating_add(waiting.len()) < MOST_WAITING {
-                let Ok(request) = requests.try_recv() else { break };
-                gathered.push(request);
-            }
+            let Some(request) = requests.recv().await else { return };
+            waiting.push_back(request);
         }
-        waiting.extend(gathered.drain(..));
+        while waiting.len() < LOOKAHEAD {
+            let Ok(request) = requests.try_recv() else { break };
+            waiting.push_back(request);
+        }
         let batch = admission::admit(&mut waiting, |request| &request.append);
         write(batch, &*backend, &feed).await;
     }
@@ -77,7 +71,7 @@ async fn write(batch: Vec<Request>, backend: &dyn Backend, feed: &Feed) {
     let appends: Vec<_> = batch.iter().map(|request| request.append.clone()).collect();
     match attempt(backend, &appends).await {
         Ok(verdicts) => settle(batch, verdicts, feed),
-        Err(fault) if fault.is_refusal() && batch.len() > 1 => {
+        Err(fault) if fault.is_refusal() && !fault.is_full() && batch.len() > 1 => {
             // One append the database itself refuses must not take the others with it.
             for request in batch {
                 match attempt(backend, std::slice::from_ref(&request.append)).await {
@@ -100,17 +94,53 @@ async fn attempt(
     appends: &[Arc<Sealed>],
 ) -> Result<Vec<Verdict>, Unavailable> {
     let mut pause = Duration::from_millis(20);
-    for _ in 1..TRIES {
+    let mut tries = 1;
+    let mut verdicts = loop {
         match backend.append(appends).await {
-            Err(fault) if !fault.is_refusal() => {
+            Err(fault) if !fault.is_refusal() && tries < TRIES => {
                 tracing::warn!(cause = ?fault, "the log cannot be reached; trying again");
                 tokio::time::sleep(pause).await;
                 pause = pause.saturating_mul(4);
+                tries = tries.saturating_add(1);
             }
-            outcome => return outcome,
+            outcome => break outcome?,
+        }
+    };
+    if tries > 1 {
+        for (append, verdict) in appends.iter().zip(&mut verdicts) {
+            if let Verdict::Duplicate(record) = verdict
+                && let Some(written) = reclaim(backend, append, record).await?
+            {
+                *verdict = written;
+            }
         }
     }
-    backend.append(appends).await
+    Ok(verdicts)
+}
+
+/// What a lost try wrote, if it did: the events of that command carry the ids we gave them.
+async fn reclaim(
+    backend: &dyn Backend,
+    append: &Sealed,
+    record: &CommandRecord,
+) -> Result<Option<Verdict>, Unavailable> {
+    let count = i64::try_from(append.events.len()).unwrap_or(i64::MAX);
+    let before = Position(record.position.0.saturating_sub(count));
+    let written = backend.read(before, count).await?;
+    let found = written.iter().map(|event| event.envelope.event_id);
+    let Some(first) = written.first().filter(|_| found.eq(append.events.iter().map(|e| e.id)))
+    else {
+        return Ok(None);
+    };
+    let after = |stream| record.versions.iter().find(|(id, _)| *id == stream);
+    let versions = append.conditions.iter();
+    let versions = versions.map(|c| after(c.stream).map_or(Version(0), |(_, version)| *version));
+    Ok(Some(Verdict::Committed {
+        first: first.envelope.position,
+        last: record.position,
+        recorded_at: first.envelope.recorded_at,
+        versions: versions.collect(),
+    }))
 }
 
 fn settle(batch: Vec<Request>, verdicts: Vec<Verdict>, feed: &Feed) {
@@ -185,9 +215,7 @@ pub(crate) fn stored(
                 tenant: condition.tenant,
                 category: condition.category.into(),
                 stream: condition.stream,
-                version: Version(
-                    after.saturating_sub(condition.count).saturating_add(event.rank),
-                ),
+                version: Version(after.saturating_sub(condition.count).saturating_add(event.rank)),
                 name: event.name.as_str().into(),
                 schema_version: event.schema_version,
                 occurred_at: meta.occurred_at,

@@ -3,20 +3,18 @@
 use std::sync::Arc;
 
 use domain::kernel::{Position, TextEnum, Timestamp, Version};
-use serde_json::Value;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
-use super::fault;
 use crate::{
     append::Expected,
-    backend::{CommandRecord, Sealed, Unavailable, Verdict},
+    backend::{Condition, Sealed, Verdict},
 };
 
 /// Takes its lock, checks, numbers, writes and commits: one round trip.
-const APPEND: &str = "SELECT outcome, first_position, last_position, recorded_at, versions, detail
-  FROM eventstore.append_batch($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,
-       $20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36)";
+const APPEND: &str = "SELECT outcomes, last_positions, recorded_at, versions, stale, taken
+  FROM eventstore.append_batch($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,
+       $19,$20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37)";
 
 /// The arguments of the call, column by column. A number of an append counts from 1.
 #[derive(Default)]
@@ -25,12 +23,13 @@ struct Columns<'a> {
     a_command: Vec<Uuid>,
     a_digest: Vec<&'a [u8]>,
     a_reply: Vec<Option<&'a str>>,
+    a_events: Vec<i32>,
     c_i: Vec<i32>,
     c_tenant: Vec<Uuid>,
     c_category: Vec<&'a str>,
     c_stream: Vec<Uuid>,
     c_expected: Vec<Option<i32>>,
-    c_n: Vec<i32>,
+    c_events: Vec<i32>,
     u_i: Vec<i32>,
     u_scope: Vec<&'a str>,
     u_key: Vec<&'a str>,
@@ -42,9 +41,9 @@ struct Columns<'a> {
     k_destroy: Vec<bool>,
     e_i: Vec<i32>,
     e_c: Vec<i32>,
-    e_k: Vec<i32>,
+    e_rank: Vec<i32>,
     e_id: Vec<Uuid>,
-    e_type: Vec<&'a str>,
+    e_type: Vec<String>,
     e_schema: Vec<i16>,
     e_payload: Vec<&'a str>,
     e_key: Vec<Option<Uuid>>,
@@ -73,6 +72,7 @@ impl<'a> Columns<'a> {
         self.a_command.push(append.command.id);
         self.a_digest.push(&append.command.digest);
         self.a_reply.push(append.reply.as_deref());
+        self.a_events.push(append.conditions.iter().map(|c| c.count).sum());
         for claim in &append.claims {
             self.u_i.push(i);
             self.u_scope.push(claim.scope);
@@ -97,7 +97,7 @@ impl<'a> Columns<'a> {
                 Expected::Exact(version) => Some(version.0),
                 Expected::Any => None,
             });
-            self.c_n.push(condition.count);
+            self.c_events.push(condition.count);
         }
         self.push_events(append, i, conditions_before);
     }
@@ -106,11 +106,12 @@ impl<'a> Columns<'a> {
         let meta = &append.meta;
         for event in &append.events {
             let condition = i32::try_from(event.condition).unwrap_or(i32::MAX);
+            let category = append.conditions.get(event.condition).map_or("", |c| c.category);
             self.e_i.push(i);
             self.e_c.push(conditions_before.saturating_add(condition).saturating_add(1));
-            self.e_k.push(event.rank);
+            self.e_rank.push(event.rank);
             self.e_id.push(event.id);
-            self.e_type.push(&event.name);
+            self.e_type.push(format!("{category}.{}", event.name));
             self.e_schema.push(event.schema_version);
             self.e_payload.push(&event.payload);
             self.e_key.push(event.key.map(Into::into));
@@ -127,23 +128,92 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Writes a batch of disjoint appends.
+/// What the call answers, column by column.
+struct Answer {
+    outcomes: Vec<String>,
+    last_positions: Vec<i64>,
+    recorded_at: Timestamp,
+    /// One a condition: the version before the batch, and whether another was expected.
+    versions: Vec<i32>,
+    stale: Vec<bool>,
+    /// One a claim: whether somebody else holds it.
+    taken: Vec<bool>,
+}
+
+impl Answer {
+    fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            outcomes: row.try_get(0)?,
+            last_positions: row.try_get(1)?,
+            recorded_at: row.try_get(2)?,
+            versions: row.try_get::<Option<_>, _>(3)?.unwrap_or_default(),
+            stale: row.try_get::<Option<_>, _>(4)?.unwrap_or_default(),
+            taken: row.try_get::<Option<_>, _>(5)?.unwrap_or_default(),
+        })
+    }
+
+    /// What the log says to each append; `None` where an earlier answer has to be looked up.
+    fn verdicts(self, batch: &[Arc<Sealed>]) -> Option<Vec<Option<Verdict>>> {
+        let mut conditions = self.versions.into_iter().zip(self.stale);
+        let mut claims = self.taken.into_iter();
+        let judged = self.outcomes.into_iter().zip(self.last_positions);
+        let mut verdicts = Vec::with_capacity(batch.len());
+        for (append, (outcome, last)) in batch.iter().zip(judged) {
+            let found: Vec<_> = conditions.by_ref().take(append.conditions.len()).collect();
+            let taken: Vec<_> = claims.by_ref().take(append.claims.len()).collect();
+            verdicts.push(match &*outcome {
+                "committed" => Some(committed(append, &found, last, self.recorded_at)),
+                "duplicate" => None,
+                "command_reused" => Some(Verdict::Reused),
+                "conflict" => Some(conflict(append, &found)),
+                "claim_taken" => {
+                    let (claim, _) = append.claims.iter().zip(taken).find(|(_, taken)| *taken)?;
+                    Some(Verdict::ClaimTaken(claim.scope.to_owned()))
+                }
+                "subject_erased" => Some(Verdict::SubjectErased),
+                _ => return None,
+            });
+        }
+        (verdicts.len() == batch.len()).then_some(verdicts)
+    }
+}
+
+fn committed(append: &Sealed, found: &[(i32, bool)], last: i64, recorded_at: Timestamp) -> Verdict {
+    let written: i64 = append.conditions.iter().map(|c| i64::from(c.count)).sum();
+    let after =
+        |(c, (version, _)): (&Condition, &(i32, bool))| Version(version.saturating_add(c.count));
+    Verdict::Committed {
+        first: Position(last.saturating_sub(written).saturating_add(1)),
+        last: Position(last),
+        recorded_at,
+        versions: append.conditions.iter().zip(found).map(after).collect(),
+    }
+}
+
+fn conflict(append: &Sealed, found: &[(i32, bool)]) -> Verdict {
+    let conditions = append.conditions.iter().zip(found);
+    let stale = conditions.filter(|(_, (_, stale))| *stale);
+    Verdict::Conflict(stale.map(|(c, (version, _))| (c.stream, Version(*version))).collect())
+}
+
+/// Writes a batch of disjoint appends; `None` for a command that was recorded before.
 pub(super) async fn append(
     connection: &mut PgConnection,
     batch: &[Arc<Sealed>],
-) -> Result<Vec<Verdict>, Unavailable> {
+) -> Result<Vec<Option<Verdict>>, sqlx::Error> {
     let c = Columns::of(batch);
     let query = sqlx::query(APPEND)
         .bind(c.a_tenant)
         .bind(c.a_command)
         .bind(c.a_digest)
         .bind(c.a_reply)
+        .bind(c.a_events)
         .bind(c.c_i)
         .bind(c.c_tenant)
         .bind(c.c_category)
         .bind(c.c_stream)
         .bind(c.c_expected)
-        .bind(c.c_n)
+        .bind(c.c_events)
         .bind(c.u_i)
         .bind(c.u_scope)
         .bind(c.u_key)
@@ -155,7 +225,7 @@ pub(super) async fn append(
         .bind(c.k_destroy)
         .bind(c.e_i)
         .bind(c.e_c)
-        .bind(c.e_k)
+        .bind(c.e_rank)
         .bind(c.e_id)
         .bind(c.e_type)
         .bind(c.e_schema)
@@ -171,48 +241,8 @@ pub(super) async fn append(
         .bind(c.e_request_key)
         .bind(c.e_occurred);
     // To the very end of the answer: the commit comes after the last row.
-    let rows = query.fetch_all(connection).await.map_err(fault)?;
-    if rows.len() != batch.len() {
-        return Err(Unavailable::stopped());
-    }
-    rows.iter().map(verdict).collect::<Result<_, sqlx::Error>>().map_err(fault)
-}
-
-fn verdict(row: &PgRow) -> Result<Verdict, sqlx::Error> {
-    let detail: Option<Value> = row.try_get("detail")?;
-    let list = || detail.iter().flat_map(Value::as_array).flatten();
-    Ok(match row.try_get::<&str, _>("outcome")? {
-        "committed" => Verdict::Committed {
-            first: Position(row.try_get("first_position")?),
-            last: Position(row.try_get("last_position")?),
-            recorded_at: row.try_get("recorded_at")?,
-            versions: row
-                .try_get::<Option<Vec<i32>>, _>("versions")?
-                .unwrap_or_default()
-                .into_iter()
-                .map(Version)
-                .collect(),
-        },
-        // The versions it led to are looked up outside the lock.
-        "duplicate" => Verdict::Duplicate(CommandRecord {
-            digest: [0; 32],
-            position: Position(0),
-            versions: Vec::new(),
-            reply: None,
-        }),
-        "command_reused" => Verdict::Reused,
-        "conflict" => Verdict::Conflict(list().filter_map(stale).collect()),
-        "claim_taken" => {
-            let scope = list().next().and_then(Value::as_str).unwrap_or_default();
-            Verdict::ClaimTaken(scope.to_owned())
-        }
-        "subject_erased" => Verdict::SubjectErased,
-        other => return Err(sqlx::Error::Protocol(format!("unknown outcome {other}"))),
-    })
-}
-
-fn stale(pair: &Value) -> Option<(Uuid, Version)> {
-    let stream = pair.get(0)?.as_str()?.parse().ok()?;
-    let version = i32::try_from(pair.get(1)?.as_i64()?).ok()?;
-    Some((stream, Version(version)))
+    let rows = query.fetch_all(connection).await?;
+    let answer = rows.first().map(Answer::of).transpose()?;
+    let verdicts = answer.and_then(|answer| answer.verdicts(batch));
+    verdicts.ok_or_else(|| sqlx::Error::Decode("the answer does not fit the batch".into()))
 }

@@ -6,9 +6,14 @@
 mod append;
 mod parked;
 mod process;
+mod processes;
 mod read;
+mod timers;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use domain::kernel::{KeyId, Position, TenantId, Version};
 use futures_util::FutureExt;
@@ -26,9 +31,17 @@ use crate::{
 
 pub use parked::{Parked, ParkedEvents};
 pub use process::ProcessStates;
+pub use processes::{Notes, Processes};
+pub use timers::{DueTimers, Timer, Timers};
 
 /// Connections for reading the log, beside the one that writes.
 const READERS: u32 = 4;
+/// How long a reader waits for one of them.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// For how long a read is tried again: connections may have died with a server that is back.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How long a batch may take: longer than the server itself allows, for networks that swallow.
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// The log in a PostgreSQL database.
 #[derive(Debug)]
@@ -44,20 +57,25 @@ impl Postgres {
     /// # Errors
     /// If it cannot be reached.
     pub async fn connect(options: PgConnectOptions) -> Result<Self, Unavailable> {
-        let keyed = options.clone().options([
+        let keyed = options.options([
             ("enable_seqscan", "off"),
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
             ("jit", "off"),
+            ("max_parallel_workers_per_gather", "0"),
         ]);
-        let reading = keyed.clone().options([("default_transaction_read_only", "off")]);
+        let reading = keyed
+            .clone()
+            .application_name("commonhold log reader")
+            .options([("statement_timeout", "30s")]);
         let readers = PgPoolOptions::new()
             .max_connections(READERS)
+            .acquire_timeout(ACQUIRE)
             .test_before_acquire(false)
             .connect_with(reading)
             .await
             .map_err(fault)?;
-        let writing = keyed.options([
+        let writing = keyed.application_name("commonhold log writer").options([
             ("plan_cache_mode", "force_generic_plan"),
             ("lock_timeout", "10s"),
             ("statement_timeout", "20s"),
@@ -68,48 +86,70 @@ impl Postgres {
     }
 
     async fn write(&self, batch: &[Arc<Sealed>]) -> Result<Vec<Verdict>, Unavailable> {
+        let judged = tokio::time::timeout(PATIENCE, self.call(batch));
+        let judged = judged.await.map_err(Unavailable::lost)??;
+        let mut verdicts = Vec::with_capacity(judged.len());
+        for (verdict, append) in judged.into_iter().zip(batch) {
+            verdicts.push(match verdict {
+                Some(verdict) => verdict,
+                // Looked up outside the lock; whoever recorded it has committed.
+                None => self.recorded(append).await.map(Verdict::Duplicate)?,
+            });
+        }
+        Ok(verdicts)
+    }
+
+    async fn call(&self, batch: &[Arc<Sealed>]) -> Result<Vec<Option<Verdict>>, Unavailable> {
         let mut slot = self.writer.lock().await;
         // Taken out: a connection that fails, or whose call is dropped half-way, is not put back.
         let mut connection = match slot.take() {
             Some(connection) => connection,
             None => self.writing.connect().await.map_err(fault)?,
         };
-        let outcome = append::append(&mut connection, batch).await;
-        match &outcome {
-            Err(fault) if !fault.is_refusal() => {}
-            Ok(_) | Err(_) => *slot = Some(connection),
+        let outcome = append::append(&mut connection, batch).await.map_err(fault);
+        if outcome.as_ref().err().is_none_or(Unavailable::is_refusal) {
+            *slot = Some(connection);
         }
-        let mut verdicts = outcome?;
-        drop(slot);
-        for (verdict, append) in verdicts.iter_mut().zip(batch) {
-            if let Verdict::Duplicate(_) = verdict {
-                let record = read::command(&self.readers, append.command.tenant, append.command.id);
-                if let Some(record) = record.await? {
-                    *verdict = Verdict::Duplicate(record);
-                }
+        outcome
+    }
+
+    async fn reading<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Unavailable>
+    where
+        F: Future<Output = Result<T, Unavailable>>,
+    {
+        let since = Instant::now();
+        loop {
+            match ask().await {
+                Err(fault) if !fault.is_refusal() && since.elapsed() < AGAIN => {}
+                outcome => return outcome,
             }
         }
-        Ok(verdicts)
+    }
+
+    async fn recorded(&self, append: &Sealed) -> Result<CommandRecord, Unavailable> {
+        let (tenant, id) = (append.command.tenant, append.command.id);
+        let record = self.reading(|| read::command(&self.readers, tenant, id)).await?;
+        record.ok_or_else(|| fault(sqlx::Error::RowNotFound))
     }
 }
 
 /// Tells a lost connection, worth another try, from a refusal of the server.
 pub(crate) fn fault(error: sqlx::Error) -> Unavailable {
-    let code = match &error {
-        sqlx::Error::Database(db) => db.code().map(|code| code.to_string()),
-        _ => return Unavailable::lost(error),
-    };
-    match code.as_deref() {
-        Some("53100") => Unavailable::full(error),
-        // 08 connection, 53 resources, 57P operator intervention, 40 rollback, 55P03 lock timeout
-        Some(code)
-            if ["08", "53", "57P", "40", "55P03", "57014"].iter().any(|c| code.starts_with(c)) =>
-        {
-            Unavailable::lost(error)
+    use sqlx::Error as E;
+    let code = error.as_database_error().map(|refusal| refusal.code().unwrap_or_default());
+    let lost = match code.as_deref() {
+        Some("53100") => return Unavailable::full(error),
+        Some(code) => PASSING.iter().any(|class| code.starts_with(class)),
+        None => {
+            !matches!(error, E::ColumnDecode { .. } | E::Decode(_) | E::Encode(_) | E::RowNotFound)
         }
-        _ => Unavailable::refused(error),
-    }
+    };
+    if lost { Unavailable::lost(error) } else { Unavailable::refused(error) }
 }
+
+/// What a server says while it is not itself: connection lost, transaction rolled back or on a
+/// stand-by, no resources, cancelled by a time-out, shutting down or starting up, lock not had.
+const PASSING: [&str; 7] = ["08", "25006", "40", "53", "57014", "57P", "55P03"];
 
 impl Backend for Postgres {
     fn append<'a>(&'a self, batch: &'a [Arc<Sealed>]) -> Answer<'a, Vec<Verdict>> {
@@ -117,27 +157,27 @@ impl Backend for Postgres {
     }
 
     fn load<'a>(&'a self, wanted: &'a [(Uuid, Version)]) -> Answer<'a, Vec<Stored>> {
-        read::load(&self.readers, wanted).boxed()
+        self.reading(move || read::load(&self.readers, wanted)).boxed()
     }
 
     fn read<'a>(&'a self, after: Position, limit: i64) -> Answer<'a, Vec<Stored>> {
-        read::page(&self.readers, after, limit).boxed()
+        self.reading(move || read::page(&self.readers, after, limit)).boxed()
     }
 
     fn search<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Vec<Stored>> {
-        read::search(&self.readers, filter).boxed()
+        self.reading(move || read::search(&self.readers, filter)).boxed()
     }
 
     fn head(&self) -> Answer<'_, Position> {
-        read::head(&self.readers).boxed()
+        self.reading(move || read::head(&self.readers)).boxed()
     }
 
     fn claim_owner<'a>(&'a self, scope: &'a str, key: &'a str) -> Answer<'a, Option<Uuid>> {
-        read::claim_owner(&self.readers, scope, key).boxed()
+        self.reading(move || read::claim_owner(&self.readers, scope, key)).boxed()
     }
 
     fn command(&self, tenant: TenantId, id: Uuid) -> Answer<'_, Option<CommandRecord>> {
-        read::command(&self.readers, tenant, id).boxed()
+        self.reading(move || read::command(&self.readers, tenant, id)).boxed()
     }
 
     fn keys<'a>(
@@ -145,6 +185,6 @@ impl Backend for Postgres {
         wanted: &'a [KeyId],
         offered: &'a [(KeyId, Vec<u8>)],
     ) -> Answer<'a, Vec<(KeyId, Option<Vec<u8>>)>> {
-        read::keys(&self.readers, wanted, offered).boxed()
+        self.reading(move || read::keys(&self.readers, wanted, offered)).boxed()
     }
 }

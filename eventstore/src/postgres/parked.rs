@@ -90,10 +90,7 @@ impl ParkedEvents {
     ///
     /// # Errors
     /// If the log cannot be reached.
-    pub async fn list(
-        &self,
-        consumer: Option<(&str, &str)>,
-    ) -> Result<Vec<Parked>, Unavailable> {
+    pub async fn list(&self, consumer: Option<(&str, &str)>) -> Result<Vec<Parked>, Unavailable> {
         let (consumer, target) = consumer.unzip();
         let rows = sqlx::query(
             "SELECT consumer, target, position, keys, cause FROM eventstore.parked

@@ -49,11 +49,11 @@ impl ProcessStates {
             .bind(process)
             .bind(key)
             .bind(state),
-            None => sqlx::query(
-                "DELETE FROM eventstore.process_state WHERE process = $1 AND key = $2",
-            )
-            .bind(process)
-            .bind(key),
+            None => {
+                sqlx::query("DELETE FROM eventstore.process_state WHERE process = $1 AND key = $2")
+                    .bind(process)
+                    .bind(key)
+            }
         };
         query.execute(connection).await.map_err(fault)?;
         Ok(())

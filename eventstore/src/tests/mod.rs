@@ -1,0 +1,54 @@
+//! What can only be seen from inside: batches as they are admitted, and a log that does not move.
+
+mod batches;
+mod overload;
+
+use std::sync::Arc;
+
+use domain::kernel::{Actor, KeyId, TenantId, testing::at};
+use uuid::Uuid;
+
+use crate::{
+    append::CommandKey,
+    backend::{Condition, Sealed, SealedEvent, SealedMeta},
+};
+
+/// An append of `conditions` under a command id, its events numbered from that id.
+fn sealed(command: CommandKey, conditions: Vec<Condition>, key: Option<KeyId>) -> Sealed {
+    let mut events = Vec::new();
+    for (place, condition) in conditions.iter().enumerate() {
+        for rank in 1..=condition.count {
+            let n = u128::try_from(events.len()).unwrap();
+            events.push(SealedEvent {
+                id: Uuid::from_u128(command.id.as_u128() + (n << 32)),
+                condition: place,
+                rank,
+                name: "written".to_owned(),
+                schema_version: 1,
+                payload: Arc::from(format!(r#"{{"by":"{}","rank":{rank}}}"#, command.id)),
+                key,
+            });
+        }
+    }
+    Sealed {
+        command,
+        reply: Some(format!(r#""{}""#, command.id)),
+        conditions,
+        claims: Vec::new(),
+        uses: key.into_iter().collect(),
+        shred: Vec::new(),
+        events,
+        meta: SealedMeta {
+            actor: Actor::SYSTEM,
+            correlation_id: command.id,
+            causation_id: None,
+            request: None,
+            request_key: None,
+            occurred_at: at(0),
+        },
+    }
+}
+
+fn command(tenant: TenantId, id: u128, digest: u8) -> CommandKey {
+    CommandKey { tenant, id: Uuid::from_u128(id), digest: [digest; 32] }
+}

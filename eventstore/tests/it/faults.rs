@@ -1,0 +1,203 @@
+//! Connections that break, answers that get lost, and a batch with something unwritable in it.
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use domain::kernel::{Position, Version};
+use eventstore::{Append, AppendError, Claim, Expected};
+use futures_util::future::join_all;
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+use testkit::TestDb;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, split},
+    net::{TcpStream, UnixListener, UnixStream},
+};
+
+use crate::support::{append, fresh, note, on, with, write, written};
+
+/// Ends the connections of our stores; answers how many there were.
+async fn kill(pool: &PgPool, name: &str) -> usize {
+    let sql = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+                WHERE datname = current_database() AND application_name = $1";
+    sqlx::query(sql).bind(name).fetch_all(pool).await.unwrap().len()
+}
+
+const WRITER: &str = "commonhold log writer";
+const READER: &str = "commonhold log reader";
+
+#[tokio::test]
+async fn a_connection_cut_before_is_replaced() {
+    let database = testkit::database().await;
+    let store = on(&database).await;
+    let stream = fresh();
+    for version in 1..=3 {
+        let done = write(&store, stream, 1).await;
+        assert_eq!(done.versions, [(stream, Version(version))]);
+        assert_eq!(kill(&database.pool, WRITER).await, 1);
+        assert!(kill(&database.pool, READER).await >= 1);
+        assert_eq!(
+            store.read(Position(0), 10).await.unwrap().len(),
+            usize::try_from(version).unwrap()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_cut_while_appending_lose_and_double_nothing() {
+    let database = testkit::database().await;
+    let store = on(&database).await;
+    let killing = tokio::spawn({
+        let pool = database.pool.clone();
+        async move {
+            let mut killed = 0;
+            while killed < 15 {
+                killed += kill(&pool, WRITER).await;
+            }
+        }
+    });
+    let stream = fresh();
+    let mut count = 0;
+    while !killing.is_finished() {
+        let appends = (0..8).map(|n| {
+            let text = (count + n).to_string();
+            let parts = [stream, fresh()].map(|id| note(id, Expected::Any, vec![written(&text)]));
+            store.append(append(parts.into()))
+        });
+        for outcome in join_all(appends).await {
+            match outcome {
+                Ok(done) => assert!(!done.duplicate, "each command was sent once"),
+                // Cut at every single try; then nobody knows, and the caller has to ask again.
+                Err(fault) => assert!(matches!(fault, AppendError::Unavailable(_)), "{fault}"),
+            }
+        }
+        count += 8;
+    }
+    killing.await.unwrap();
+    let events = store.read_stream(stream, Version(0)).await.unwrap();
+    let mut texts: Vec<_> = events.iter().map(|event| event.payload.clone()).collect();
+    texts.sort();
+    texts.dedup();
+    assert_eq!(texts.len(), events.len(), "nothing twice");
+    let versions = events.iter().map(|event| event.envelope.version.0);
+    assert!(versions.eq(1..=i32::try_from(events.len()).unwrap()));
+    let head = store.head().await.unwrap();
+    assert_eq!(head.0, 2 * i64::try_from(events.len()).unwrap(), "nothing by halves");
+}
+
+/// Stands between a store and its server, and can swallow an answer.
+struct Between {
+    options: PgConnectOptions,
+    folder: PathBuf,
+    cut: Arc<AtomicBool>,
+}
+
+impl Between {
+    fn start(database: &TestDb) -> Self {
+        let server: PgConnectOptions = database.url.parse().unwrap();
+        let folder = env::temp_dir().join(format!("commonhold-between-{}", process::id()));
+        fs::create_dir(&folder).unwrap();
+        let name = format!(".s.PGSQL.{}", server.get_port());
+        let listener = UnixListener::bind(folder.join(&name)).unwrap();
+        let options = server.clone().socket(&folder).ssl_mode(PgSslMode::Disable);
+        let cut = Arc::new(AtomicBool::new(false));
+        let cutting = cut.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let cut = cutting.clone();
+                match server.get_socket() {
+                    Some(folder) => {
+                        let server = UnixStream::connect(folder.join(&name)).await.unwrap();
+                        tokio::spawn(pass(client, server, cut));
+                    }
+                    None => {
+                        let place = (server.get_host(), server.get_port());
+                        let server = TcpStream::connect(place).await.unwrap();
+                        tokio::spawn(pass(client, server, cut));
+                    }
+                }
+            }
+        });
+        Self { options, folder, cut }
+    }
+}
+
+impl Drop for Between {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+/// Passes bytes on until one side ends, or an answer comes that is to be swallowed.
+async fn pass(client: UnixStream, server: impl AsyncRead + AsyncWrite, cut: Arc<AtomicBool>) {
+    let (mut from_client, mut to_client) = split(client);
+    let (mut from_server, mut to_server) = split(server);
+    let answers = async {
+        let mut bytes = [0; 8_192];
+        loop {
+            let length = from_server.read(&mut bytes).await.unwrap_or(0);
+            if length == 0 || cut.swap(false, Ordering::SeqCst) {
+                return;
+            }
+            to_client.write_all(&bytes[..length]).await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = answers => {}
+        _ = copy(&mut from_client, &mut to_server) => {}
+    }
+}
+
+#[tokio::test]
+async fn an_answer_lost_on_its_way_is_found_in_the_log() {
+    let database = testkit::database().await;
+    let between = Between::start(&database);
+    let store = with(between.options.clone()).await;
+    let mut reader = store.subscribe(Position(0));
+    let (stream, checked) = (fresh(), fresh());
+    write(&store, stream, 1).await;
+    assert_eq!(reader.next(10).await.unwrap().len(), 1);
+
+    let parts = vec![
+        note(checked, Expected::Any, vec![]),
+        note(stream, Expected::Any, vec![written("x"), written("y")]),
+    ];
+    let asked = append(parts);
+    between.cut.store(true, Ordering::SeqCst);
+    let done = store.append(asked.clone()).await.unwrap();
+    assert!(!between.cut.load(Ordering::SeqCst), "an answer was swallowed");
+    assert_eq!((done.position, done.duplicate), (Position(3), false), "its own, not another's");
+    assert_eq!(done.versions, [(stream, Version(3))]);
+    assert_eq!(reader.next(10).await.unwrap(), store.read(Position(1), 10).await.unwrap());
+    assert!(store.append(asked).await.unwrap().duplicate);
+    assert_eq!(store.head().await.unwrap(), Position(3));
+}
+
+#[tokio::test]
+async fn what_the_server_refuses_takes_no_other_with_it() {
+    let database = testkit::database().await;
+    let store = on(&database).await;
+    let some = || append(vec![note(fresh(), Expected::Any, vec![written("x")])]);
+    // No text of the server can hold this.
+    let claims = vec![Claim::take("test.name", "\0", fresh())];
+    let mut asked: Vec<_> = (0..6).map(|_| some()).collect();
+    asked.insert(3, Append { claims, ..some() });
+    let outcomes = join_all(asked.into_iter().map(|append| store.append(append))).await;
+    for (outcome, n) in outcomes.into_iter().zip(0..) {
+        match outcome {
+            Ok(done) => assert!(n != 3 && !done.duplicate),
+            Err(AppendError::Unavailable(fault)) => assert!(n == 3 && fault.is_refusal()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(store.head().await.unwrap(), Position(6));
+}

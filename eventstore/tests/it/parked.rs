@@ -1,0 +1,69 @@
+//! Events that wait, and what processes remember.
+
+use domain::kernel::Position;
+use eventstore::{Leases, Parked, ParkedEvents, ProcessStates};
+use serde_json::json;
+
+use crate::support::fresh;
+
+fn parked(target: &str, position: i64, cause: &str) -> Parked {
+    Parked {
+        consumer: "test".to_owned(),
+        target: target.to_owned(),
+        position: Position(position),
+        keys: vec!["notes/1".to_owned(), "stream/2".to_owned()],
+        cause: cause.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn events_wait_in_order_until_they_are_taken_out() {
+    let database = testkit::database().await;
+    let events = ParkedEvents::new(database.pool.clone());
+    let mut transaction = database.pool.begin().await.unwrap();
+    let (late, early) = (parked("live", 9, "late"), parked("live", 2, "early"));
+    let other = parked("next", 5, "other");
+    let all = [late.clone(), early.clone(), other.clone()];
+    ParkedEvents::park(&mut transaction, &all).await.unwrap();
+    let again = Parked { cause: "still".to_owned(), ..early };
+    ParkedEvents::park(&mut transaction, std::slice::from_ref(&again)).await.unwrap();
+    assert_eq!(events.list(None).await.unwrap(), [], "with the checkpoint, or not at all");
+    transaction.commit().await.unwrap();
+    let everything = [again.clone(), late.clone(), other.clone()];
+    assert_eq!(events.list(None).await.unwrap(), everything);
+    assert_eq!(events.list(Some(("test", "live"))).await.unwrap(), [again, late.clone()]);
+    assert_eq!(events.list(Some(("other", "live"))).await.unwrap(), []);
+
+    let mut connection = database.pool.acquire().await.unwrap();
+    let out = [Position(2), Position(5)];
+    ParkedEvents::release(&mut connection, "test", "live", &out).await.unwrap();
+    assert_eq!(events.list(None).await.unwrap(), [late.clone(), other.clone()]);
+
+    let mut transaction = database.pool.begin().await.unwrap();
+    let moves = ("next", "live", "aside");
+    Leases::exchange(&mut transaction, "test", moves).await.unwrap();
+    transaction.commit().await.unwrap();
+    let late = Parked { target: "aside".to_owned(), ..late };
+    let other = Parked { target: "live".to_owned(), ..other };
+    assert_eq!(events.list(None).await.unwrap(), [late.clone(), other]);
+    Leases::new(database.pool.clone()).remove("test", "live").await.unwrap();
+    assert_eq!(events.list(None).await.unwrap(), [late]);
+}
+
+#[tokio::test]
+async fn a_process_remembers_until_it_forgets() {
+    let database = testkit::database().await;
+    let (one, other) = (fresh(), fresh());
+    let mut transaction = database.pool.begin().await.unwrap();
+    let connection = &mut *transaction;
+    assert_eq!(ProcessStates::get(connection, "test", one).await.unwrap(), None);
+    for state in [json!({ "step": 1 }), json!({ "step": 2, "since": null })] {
+        ProcessStates::put(connection, "test", one, Some(&state)).await.unwrap();
+        assert_eq!(ProcessStates::get(connection, "test", one).await.unwrap(), Some(state));
+    }
+    assert_eq!(ProcessStates::get(connection, "test", other).await.unwrap(), None);
+    assert_eq!(ProcessStates::get(connection, "other", one).await.unwrap(), None);
+    ProcessStates::put(connection, "test", one, None).await.unwrap();
+    ProcessStates::put(connection, "test", other, None).await.unwrap();
+    assert_eq!(ProcessStates::get(connection, "test", one).await.unwrap(), None);
+}

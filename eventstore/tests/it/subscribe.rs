@@ -1,0 +1,60 @@
+//! Following a log that other processes write to.
+
+use domain::kernel::Position;
+use eventstore::{Stored, Subscription};
+
+use crate::support::{fresh, on, write};
+
+async fn until(reader: &mut Subscription, position: Position) -> Vec<Stored> {
+    let mut events = Vec::new();
+    while reader.position() < position {
+        events.extend(reader.next(3).await.unwrap());
+    }
+    events
+}
+
+#[tokio::test]
+async fn what_another_process_wrote_is_found_by_looking() {
+    let database = testkit::database().await;
+    let (ours, theirs) = (on(&database).await, on(&database).await);
+    let mut reader = ours.subscribe(Position(0));
+    let last = write(&theirs, fresh(), 2).await.position;
+    assert_eq!(until(&mut reader, last).await.len(), 2);
+    assert_eq!(*ours.watch_head().borrow(), last, "and others here are told");
+    assert!(reader.next(3).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn two_writers_make_one_order() {
+    let database = testkit::database().await;
+    let (ours, theirs) = (on(&database).await, on(&database).await);
+    let mut early = ours.subscribe(Position(0));
+    let mut last = Position(0);
+    for round in 0..10 {
+        let store = if round % 3 == 0 { &theirs } else { &ours };
+        last = write(store, fresh(), 2).await.position;
+        let batch = early.next(1).await.unwrap();
+        assert_eq!(batch.len(), 2, "one whole append");
+    }
+    assert_eq!(early.position(), last);
+    for store in [&ours, &theirs, &on(&database).await] {
+        let events = until(&mut store.subscribe(Position(0)), last).await;
+        assert!(events.iter().map(|event| event.envelope.position.0).eq(1..=20));
+    }
+}
+
+#[tokio::test]
+async fn a_reader_without_memory_splits_no_append_either() {
+    let database = testkit::database().await;
+    let store = on(&database).await;
+    for count in [3, 1, 5, 2] {
+        write(&store, fresh(), count).await;
+    }
+    let fresh_start = on(&database).await;
+    let mut reader = fresh_start.subscribe(Position(0));
+    let mut sizes = Vec::new();
+    while reader.position() < Position(11) {
+        sizes.push(reader.next(4).await.unwrap().len());
+    }
+    assert_eq!(sizes, [4, 5, 2]);
+}
