@@ -73,6 +73,18 @@ impl Column for IpAddr {
     }
 }
 
+/// A `bytea` column.
+impl Column for Vec<u8> {
+    fn write(&self, out: &mut String) -> bool {
+        out.push_str("\\x");
+        self.iter().all(|byte| write!(out, "{byte:02x}").is_ok())
+    }
+
+    fn read(row: &PgRow, index: usize) -> Result<Self, sqlx::Error> {
+        row.try_get(index)
+    }
+}
+
 /// A `jsonb` column that holds an object.
 impl Column for Map<String, Value> {
     fn write(&self, out: &mut String) -> bool {
@@ -150,7 +162,7 @@ impl<T: Element> Column for Vec<T> {
 
 /// The error for a text that stands for nothing we know.
 #[must_use]
-pub fn unknown(text: &str) -> sqlx::Error {
+pub(crate) fn unknown(text: &str) -> sqlx::Error {
     sqlx::Error::Decode(format!("unknown value {text}").into())
 }
 
@@ -228,6 +240,11 @@ mod tests {
         let list = vec![r#"a"b"#.to_owned(), r"c\d".to_owned(), String::new()];
         assert_eq!(text(&list).unwrap(), r#"{"a\"b","c\\d",""}"#);
         assert_eq!(text(&Vec::<String>::new()).unwrap(), "{}");
+    }
+
+    #[test]
+    fn bytes_are_written_as_hex() {
+        assert_eq!(text(&vec![0_u8, 0x1f, 0xff]).unwrap(), r"\x001fff");
     }
 
     #[test]

@@ -12,10 +12,8 @@ use std::{
 };
 
 use domain::kernel::{Envelope, Position, Recorded};
-use eventstore::{
-    Fenced, Lease, Leases, Opened, Parked, ParkedEvents, Store, Stored, Unavailable,
-};
-use sqlx::{Connection, PgConnection};
+use eventstore::{Fenced, Lease, Leases, Opened, Parked, ParkedEvents, Store, Stored, Unavailable};
+use sqlx::{Connection, PgConnection, error::DatabaseError};
 
 use crate::{
     fold::{EventSet, Fault},
@@ -150,11 +148,8 @@ impl Engine {
         store: &Store,
         events: &[Stored],
     ) -> Result<(), EngineError> {
-        let wanted: Vec<Stored> = events
-            .iter()
-            .filter(|event| self.wants(&event.envelope.category))
-            .cloned()
-            .collect();
+        let wanted: Vec<Stored> =
+            events.iter().filter(|event| self.wants(&event.envelope.category)).cloned().collect();
         let opened = store.open(&wanted).await?;
         for event in &opened {
             let arrived = Arrived::new(event);
@@ -185,9 +180,9 @@ impl Engine {
         if let Some(swept) = sweep::of(event.opened) {
             self.tables.iter_mut().for_each(|table| table.sweep(&swept));
         }
-        let outcome = self.barred(event).and_then(|()| {
-            self.tables.iter_mut().try_for_each(|table| table.fold(event))
-        });
+        let outcome = self
+            .barred(event)
+            .and_then(|()| self.tables.iter_mut().try_for_each(|table| table.fold(event)));
         match outcome {
             Ok(()) => self.tables.iter_mut().for_each(|table| table.settle()),
             Err(fault) => {
@@ -221,8 +216,12 @@ impl Engine {
         // What cannot be understood cannot say which rows it touches: its stream waits.
         let keys = self.touched(event).unwrap_or_else(|_| vec![stream_key(envelope)]);
         tracing::error!(
-            module = self.module.name, schema = self.schema, position = envelope.position.0,
-            event = envelope.event_type(), cause = fault.0, "event parked"
+            module = self.module.name,
+            schema = self.schema,
+            position = envelope.position.0,
+            event = envelope.event_type(),
+            cause = fault.0,
+            "event parked"
         );
         self.blocked.extend(keys.iter().cloned());
         self.parking.push(Parked {
@@ -295,14 +294,15 @@ impl Engine {
         while let Some(run) = runs.pop() {
             let before = self.blocked.clone();
             match self.attempt(connection, store, lease, run).await {
-                Err(EngineError::Database(sqlx::Error::Database(cause))) => {
+                Err(EngineError::Database(sqlx::Error::Database(cause))) if refused(&*cause) => {
                     self.tables.iter_mut().for_each(|table| table.reset());
                     self.parking.clear();
                     self.blocked = before;
                     match split(run) {
                         Some((first, second)) => runs.extend([second, first]),
                         None => {
-                            self.park_append(connection, store, lease, run, cause.message()).await?;
+                            self.park_append(connection, store, lease, run, cause.message())
+                                .await?;
                         }
                     }
                 }
@@ -344,6 +344,10 @@ impl Engine {
     ) -> Result<(), EngineError> {
         for event in store.open(events).await? {
             if self.wants(&event.envelope.category) {
+                // What must be forgotten is forgotten, whatever else goes wrong.
+                if let Some(swept) = sweep::of(&event) {
+                    self.tables.iter_mut().for_each(|table| table.sweep(&swept));
+                }
                 self.park(&Arrived::new(&event), &Fault(cause.to_owned()));
             }
         }
@@ -356,6 +360,12 @@ impl Engine {
         self.committed();
         Ok(())
     }
+}
+
+/// Whether the database refuses what a row holds (classes 22 and 23 of SQLSTATE), which it will do
+/// again, rather than being short of something for now.
+pub(crate) fn refused(cause: &dyn DatabaseError) -> bool {
+    cause.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
 fn stream_key(envelope: &Envelope) -> String {

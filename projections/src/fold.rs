@@ -21,9 +21,7 @@ pub trait Fold: Sized + 'static {
     const SWEEPS: &'static [Sweep] = &[];
 
     /// Which rows an event touches, from the event alone, so that rows load set-wise.
-    fn touches<'e>(
-        event: &'e Recorded<Self::Event>,
-    ) -> Vec<Touch<Key<Self>, Self::Part<'e>>>;
+    fn touches<'e>(event: &'e Recorded<Self::Event>) -> Vec<Touch<Key<Self>, Self::Part<'e>>>;
 
     /// Row before to row after; `None` deletes. Assigns or adds.
     ///

@@ -16,6 +16,7 @@ mod replay;
 mod row;
 mod runner;
 mod sql;
+mod state;
 mod sweep;
 mod table;
 #[cfg(test)]
@@ -25,11 +26,12 @@ mod wait;
 pub use column::Column;
 pub use engine::{Arrived, Engine, EngineError};
 pub use fold::{At, EventSet, Fault, Fold, Key, Sweep, Touch, required};
-pub use module::{Module, MODULES, module};
+pub use module::{MODULES, Module, module};
 pub use page::{Page, PageRequest, QueryError, Reader, TenantScope};
 pub use replay::{
-    Difference, Phase, Progress, Replay, ReplayError, ReplayOptions, Status, Target,
+    Difference, Observer, Phase, Progress, Replay, ReplayError, ReplayOptions, Status, Target,
 };
 pub use row::{Row, Std};
 pub use runner::{Runner, RunnerHandle};
-pub use wait::{Lagging, Positions};
+pub use state::{StateRow, state};
+pub use wait::{Lagging, PATIENCE, Positions};

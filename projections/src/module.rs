@@ -3,7 +3,14 @@
 use futures_util::future::BoxFuture;
 use sqlx::PgConnection;
 
-use crate::{fold::Fold, row::Row, table::Table};
+use eventstore::Opened;
+
+use crate::{
+    fold::{Fault, Fold},
+    row::Row,
+    state::StateRow,
+    table::Table,
+};
 
 /// A module's part of the read model.
 pub struct Module {
@@ -13,6 +20,8 @@ pub struct Module {
     pub tables: &'static [TableInfo],
     /// Opens all of them in a schema.
     pub(crate) open: Open,
+    /// The rows that a stream's events alone lead to, without any database.
+    pub(crate) state: fn(&[Opened]) -> Result<Vec<StateRow>, Fault>,
 }
 
 /// What is known of a table without opening it.
@@ -40,7 +49,8 @@ impl Module {
     /// checkpoint, the tables were made by other code.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let tables: Vec<_> = self.tables.iter().map(|t| format!("{}:{}", t.name, t.version)).collect();
+        let tables: Vec<_> =
+            self.tables.iter().map(|t| format!("{}:{}", t.name, t.version)).collect();
         tables.join(",")
     }
 }
@@ -64,6 +74,11 @@ macro_rules! tables {
                         $($crate::table::FoldTable::<$fold>::open(connection, schema).await?),*
                     ])
                 })
+            },
+            state: |events| {
+                let mut rows = Vec::new();
+                $( rows.extend($crate::state::rows::<$fold>(events)?); )*
+                Ok(rows)
             },
         }
     };

@@ -2,12 +2,12 @@
 
 use domain::organization::OrganizationId;
 use eventstore::Unavailable;
-use sqlx::{PgPool, Postgres, QueryBuilder};
+use sqlx::{PgPool, Postgres, QueryBuilder, postgres::PgRow};
 
 use crate::{row::Row, sql::selection};
 
 /// Largest page.
-pub const MOST_ROWS: u16 = 200;
+pub(crate) const MOST_ROWS: u16 = 200;
 
 /// Whose rows a query may see. There is no default: whoever asks has to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,15 +120,31 @@ impl Reader {
     /// If the database cannot be asked.
     pub async fn page<R: Row, K>(
         &self,
-        mut query: QueryBuilder<Postgres>,
+        query: QueryBuilder<Postgres>,
         request: &PageRequest<K>,
         place: impl Fn(&R) -> K,
     ) -> Result<Page<R, K>, QueryError> {
+        self.page_of(query, request, |row| R::read(row, 0), place).await
+    }
+
+    /// One page of a query of any shape that is already ordered and placed; `read` understands
+    /// what it selects.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    pub async fn page_of<T, K>(
+        &self,
+        mut query: QueryBuilder<Postgres>,
+        request: &PageRequest<K>,
+        read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
+        place: impl Fn(&T) -> K,
+    ) -> Result<Page<T, K>, QueryError> {
         let limit = request.limit();
         query.push(" LIMIT ").push_bind(i64::from(limit).saturating_add(1));
-        let mut rows: Vec<R> = self.rows(query).await?;
+        let rows = query.build().fetch_all(&self.pool).await?;
         let more = rows.len() > usize::from(limit);
-        rows.truncate(usize::from(limit));
+        let rows = rows.iter().take(usize::from(limit)).map(read);
+        let rows: Vec<T> = rows.collect::<Result<_, _>>()?;
         let next = if more { rows.last().map(place) } else { None };
         Ok(Page { rows, next })
     }
@@ -136,7 +152,7 @@ impl Reader {
 
 /// Begins a query of a table's rows, as `t`; continue with ` AND …`, then the order.
 #[must_use]
-pub fn select<R: Row>() -> QueryBuilder<Postgres> {
+pub(crate) fn select<R: Row>() -> QueryBuilder<Postgres> {
     QueryBuilder::new(format!(
         "SELECT {} FROM {}.{} t WHERE true",
         selection::<R>(),

@@ -3,6 +3,7 @@
 use std::{fmt::Debug, hash::Hash};
 
 use domain::kernel::{Envelope, Timestamp};
+use serde_json::{Map, Value};
 use sqlx::postgres::PgRow;
 
 use crate::column::Column;
@@ -66,6 +67,8 @@ pub trait Row: Clone + PartialEq + Debug + Send + Sync + 'static {
     fn text(&self, column: &str) -> Option<String>;
     /// Sets a column to NULL, where it may be.
     fn clear(&mut self, column: &str);
+    /// The row for people and programs to read.
+    fn json(&self) -> Map<String, Value>;
     /// Reads a row whose columns stand from `from` on.
     ///
     /// # Errors
@@ -152,6 +155,15 @@ macro_rules! row {
                     } )+
                     _ => {}
                 }
+            }
+
+            fn json(&self) -> serde_json::Map<String, serde_json::Value> {
+                let mut map = serde_json::Map::new();
+                $( map.insert(
+                    $crate::row::column(stringify!($field)).to_owned(),
+                    serde_json::json!(self.$field),
+                ); )+
+                map
             }
 
             fn read(row: &sqlx::postgres::PgRow, from: usize) -> Result<Self, sqlx::Error> {

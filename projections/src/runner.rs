@@ -5,7 +5,11 @@ use std::time::Duration;
 use domain::kernel::Position;
 use eventstore::{Lease, Leases, ParkedEvents, Store};
 use sqlx::{ConnectOptions, PgConnection, PgPool, postgres::PgConnectOptions};
-use tokio::{sync::watch, task::JoinSet, time::{Instant, timeout}};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 use uuid::Uuid;
 
 use crate::{

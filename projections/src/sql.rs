@@ -34,7 +34,8 @@ impl TableSql {
         .bind(&name)
         .fetch_all(connection)
         .await?;
-        let types: Vec<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let types: Vec<(String, String)> =
+            rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         check::<R>(&name, &types)?;
         Ok(Self::compose::<R>(name, types))
     }
@@ -86,7 +87,11 @@ impl TableSql {
     /// Clears columns in the rows sealed under keys.
     pub(crate) fn shred(&self, columns: &[&str]) -> String {
         let nulls: Vec<_> = columns.iter().map(|column| format!("{column} = NULL")).collect();
-        format!("UPDATE {} SET {} WHERE key_id = ANY($1)", self.name, nulls.join(", "))
+        format!(
+            "UPDATE {} SET {} WHERE key_id = ANY($1::text[]::uuid[])",
+            self.name,
+            nulls.join(", ")
+        )
     }
 
     fn type_of(&self, column: &str) -> &str {

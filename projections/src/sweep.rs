@@ -6,33 +6,33 @@ use domain::{
     organization::organization::OrganizationEvent,
 };
 use eventstore::{Opened, decode};
-use uuid::Uuid;
 
-/// What an event sweeps over whole tables.
+/// What an event sweeps over whole tables; ids in the text form of columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Swept {
     /// The organization whose rows go.
-    pub(crate) purged: Option<Uuid>,
+    pub(crate) purged: Option<String>,
     /// The keys whose sealed columns are cleared.
-    pub(crate) shredded: Vec<KeyId>,
+    pub(crate) shredded: Vec<String>,
 }
 
 /// What an event sweeps, if anything.
 pub(crate) fn of(opened: &Opened) -> Option<Swept> {
     let envelope = &opened.envelope;
     match (&*envelope.category, &*envelope.name) {
-        (PersonEvent::CATEGORY, "erased") => match decode::<PersonEvent>(opened).ok()?.event {
-            PersonEvent::Erased { key_ids } => Some(Swept { purged: None, shredded: key_ids }),
-            _ => None,
-        },
+        (PersonEvent::CATEGORY, "erased") => {
+            let PersonEvent::Erased { key_ids } = decode(opened).ok()?.event else { return None };
+            Some(Swept { purged: None, shredded: texts(&key_ids) })
+        }
         (OrganizationEvent::CATEGORY, "purged") => {
-            match decode::<OrganizationEvent>(opened).ok()?.event {
-                OrganizationEvent::Purged { key_ids } => {
-                    Some(Swept { purged: Some(envelope.stream), shredded: key_ids })
-                }
-                _ => None,
-            }
+            let event = decode(opened).ok()?.event;
+            let OrganizationEvent::Purged { key_ids } = event else { return None };
+            Some(Swept { purged: Some(envelope.stream.to_string()), shredded: texts(&key_ids) })
         }
         _ => None,
     }
+}
+
+fn texts(keys: &[KeyId]) -> Vec<String> {
+    keys.iter().map(ToString::to_string).collect()
 }

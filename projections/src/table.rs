@@ -16,7 +16,7 @@ use crate::{
     engine::Arrived,
     fold::{At, EventSet, Fault, Fold, Key, Sweep, Touch},
     row::{Row, Std},
-    sql::{TableSql, own, selection},
+    sql::{TableSql, own},
     sweep::Swept,
 };
 
@@ -27,8 +27,6 @@ const MOST_ROWS: usize = 5_000;
 
 /// A table of whatever row, as the engine drives it.
 pub(crate) trait Table: Send {
-    /// `schema.table` of the declaration, whatever schema it runs in.
-    fn name(&self) -> String;
     fn wants(&self, category: &str) -> bool;
     /// `table/key` of each row an event touches.
     fn touched(&self, event: &Arrived<'_>) -> Result<Vec<String>, Fault>;
@@ -43,8 +41,10 @@ pub(crate) trait Table: Send {
     /// Applies an effect on all rows, to those in memory now and to the others when written.
     fn sweep(&mut self, swept: &Swept);
     /// Writes the changed rows.
-    fn write<'a>(&'a mut self, connection: &'a mut PgConnection)
-    -> BoxFuture<'a, sqlx::Result<u64>>;
+    fn write<'a>(
+        &'a mut self,
+        connection: &'a mut PgConnection,
+    ) -> BoxFuture<'a, sqlx::Result<u64>>;
     /// The rows written stand: keep them.
     fn committed(&mut self);
     /// The rows written do not stand: forget everything.
@@ -61,6 +61,8 @@ struct Entry<R> {
     changed: bool,
 }
 
+type Journal<F> = Vec<(Key<F>, Option<Entry<<F as Fold>::Row>>)>;
+
 pub(crate) struct FoldTable<F: Fold> {
     sql: TableSql,
     /// Whether the stored table is still empty, so that nothing needs to be looked for in it.
@@ -69,7 +71,7 @@ pub(crate) struct FoldTable<F: Fold> {
     batch: HashMap<Key<F>, Entry<F::Row>>,
     missing: Vec<Key<F>>,
     /// Entries as they were before the event in hand.
-    journal: Vec<(Key<F>, Option<Entry<F::Row>>)>,
+    journal: Journal<F>,
     swept: Vec<Swept>,
 }
 
@@ -124,13 +126,32 @@ impl<F: Fold> FoldTable<F> {
         after.std_mut().stamp(!existed, envelope, home, edits);
     }
 
+    /// Applies a sweep to a row; `false` if nothing is left of it.
+    fn survives(row: &mut F::Row, swept: &Swept) -> bool {
+        for sweep in F::SWEEPS {
+            match sweep {
+                Sweep::Purged(column) => {
+                    if swept.purged.is_some() && row.text(column) == swept.purged {
+                        return false;
+                    }
+                }
+                Sweep::Shredded(columns) => {
+                    if row.text("key_id").is_some_and(|key| swept.shredded.contains(&key)) {
+                        columns.iter().for_each(|column| row.clear(column));
+                    }
+                }
+            }
+        }
+        true
+    }
+
     async fn load_missing(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
         let missing = std::mem::take(&mut self.missing);
         if self.empty {
             return Ok(());
         }
         for keys in missing.chunks(MOST_ROWS) {
-            let texts: Vec<String> = keys.iter().map(|key| text(key)).collect();
+            let texts: Vec<String> = keys.iter().map(text).collect();
             let rows =
                 sqlx::query(own(&self.sql.select)).bind(texts).fetch_all(&mut *connection).await?;
             for key in keys {
@@ -139,9 +160,12 @@ impl<F: Fold> FoldTable<F> {
             }
             for row in rows {
                 let row = F::Row::read(&row, 0)?;
-                let entry =
-                    Entry { before: Some(row.clone()), now: Some(row.clone()), changed: false };
-                self.batch.insert(row.key(), entry);
+                let key = row.key();
+                // Sweeps wait for the next write: what is stored does not show them yet.
+                let mut now = row.clone();
+                let stays = self.swept.iter().all(|swept| Self::survives(&mut now, swept));
+                let now = stays.then_some(now);
+                self.batch.insert(key, Entry { before: Some(row), now, changed: false });
             }
         }
         Ok(())
@@ -206,14 +230,14 @@ impl<F: Fold> FoldTable<F> {
         sweep: &Sweep,
         swept: &Swept,
     ) -> sqlx::Result<()> {
-        match (sweep, swept.purged) {
+        match (sweep, &swept.purged) {
             (Sweep::Purged(column), Some(organization)) => {
                 let sql = self.sql.purge(column);
-                sqlx::query(own(&sql)).bind(organization.to_string()).execute(connection).await?;
+                sqlx::query(own(&sql)).bind(organization).execute(connection).await?;
             }
             (Sweep::Shredded(columns), _) if !swept.shredded.is_empty() => {
                 let sql = self.sql.shred(columns);
-                let keys: Vec<_> = swept.shredded.iter().map(|key| key.uuid()).collect();
+                let keys: Vec<_> = swept.shredded.iter().collect();
                 sqlx::query(own(&sql)).bind(keys).execute(connection).await?;
             }
             (Sweep::Purged(_) | Sweep::Shredded(_), _) => {}
@@ -225,10 +249,6 @@ impl<F: Fold> FoldTable<F> {
 type Recorded<F> = domain::kernel::Recorded<<F as Fold>::Event>;
 
 impl<F: Fold + Send> Table for FoldTable<F> {
-    fn name(&self) -> String {
-        format!("{}.{}", F::Row::SCHEMA, F::Row::TABLE)
-    }
-
     fn wants(&self, category: &str) -> bool {
         F::Event::CATEGORIES.contains(&category)
     }
@@ -301,37 +321,19 @@ impl<F: Fold + Send> Table for FoldTable<F> {
         if F::SWEEPS.is_empty() {
             return;
         }
-        for sweep in F::SWEEPS {
-            match sweep {
-                Sweep::Purged(column) => {
-                    let Some(organization) = swept.purged.map(|id| id.to_string()) else { continue };
-                    let theirs = |row: &F::Row| row.text(column).as_ref() == Some(&organization);
-                    for entry in self.batch.values_mut() {
-                        if entry.now.as_ref().is_some_and(theirs) {
-                            entry.now = None;
-                            entry.changed = true;
-                        }
-                    }
-                    let gone: Vec<_> = self.kept.iter().filter(|(_, row)| theirs(row)).collect();
-                    let gone: Vec<_> = gone.into_iter().map(|(key, _)| key.clone()).collect();
-                    for key in gone {
-                        self.kept.pop(&key);
-                    }
-                }
-                Sweep::Shredded(columns) => {
-                    let keys: Vec<_> = swept.shredded.iter().map(ToString::to_string).collect();
-                    let sealed = |row: &F::Row| {
-                        row.text("key_id").is_some_and(|key| keys.contains(&key))
-                    };
-                    let clear = |row: &mut F::Row| {
-                        if sealed(row) {
-                            columns.iter().for_each(|column| row.clear(column));
-                        }
-                    };
-                    self.batch.values_mut().filter_map(|e| e.now.as_mut()).for_each(clear);
-                    self.kept.iter_mut().for_each(|(_, row)| clear(row));
-                }
+        for entry in self.batch.values_mut() {
+            entry.now.take_if(|row| !Self::survives(row, swept));
+        }
+        let mut gone = Vec::new();
+        for (key, row) in &mut self.kept {
+            if !Self::survives(row, swept) {
+                gone.push(key.clone());
             }
+        }
+        for key in gone {
+            // In the batch it is known to be absent; otherwise it would have to be looked for.
+            let before = self.kept.pop(&key);
+            self.batch.entry(key).or_insert(Entry { before, now: None, changed: false });
         }
         self.swept.push(swept.clone());
     }
@@ -393,9 +395,4 @@ fn texts<R: Row>(row: &R) -> Vec<Option<String>> {
     values.push(Some(text(&std.created_at)));
     values.push(Some(text(&std.updated_at)));
     values
-}
-
-/// The select list of a row, for queries of the module.
-pub(crate) fn list<R: Row>() -> String {
-    selection::<R>()
 }

@@ -6,16 +6,14 @@ use domain::{
     kernel::{DomainEvent, Recorded, Timestamp},
     organization::{
         OrganizationId,
-        organization::{
-            OrganizationEvent, OrganizationKind, OrganizationStatus, OrganizationType,
-        },
+        organization::{OrganizationEvent, OrganizationKind, OrganizationStatus, OrganizationType},
     },
 };
 use serde_json::{Map, Value};
 
 use crate::{
-    At, Fault, Fold, Key, Page, PageRequest, QueryError, Reader, Std, Sweep, Touch,
-    page::select, required, row,
+    At, Fault, Fold, Key, Page, PageRequest, QueryError, Reader, Std, Sweep, Touch, page::select,
+    required, row,
 };
 
 row! {
@@ -83,15 +81,29 @@ impl Fold for Organizations {
     const HOME: Option<&'static str> = Some(OrganizationEvent::CATEGORY);
     const SWEEPS: &'static [Sweep] = &[Sweep::Purged("id")];
 
-    fn touches<'e>(
-        event: &'e Recorded<OrganizationEvent>,
-    ) -> Vec<Touch<Key<Self>, &'e OrganizationEvent>> {
+    fn touches(event: &Recorded<OrganizationEvent>) -> Vec<Touch<Key<Self>, &OrganizationEvent>> {
+        use OrganizationEvent as E;
         let id = OrganizationId::from_uuid(event.envelope.stream);
-        match &event.event {
-            created @ OrganizationEvent::Created { .. } => vec![Touch::New(id, created)],
+        let fact = &event.event;
+        match fact {
+            E::Created { .. } => vec![Touch::New(id, fact)],
             // The sweep removes the row, with those of all other tables.
-            OrganizationEvent::Purged { .. } => Vec::new(),
-            other => vec![Touch::Row(id, other)],
+            E::Purged { .. } => Vec::new(),
+            E::Renamed { .. }
+            | E::SlugChanged { .. }
+            | E::TrialStarted { .. }
+            | E::TrialExtended { .. }
+            | E::Activated { .. }
+            | E::Frozen { .. }
+            | E::Unfrozen {}
+            | E::Archived { .. }
+            | E::Restored {}
+            | E::OwnerAdded { .. }
+            | E::OwnerRemoved { .. }
+            | E::ContractUpdated { .. }
+            | E::PlanLabelSet { .. }
+            | E::ExternalRefSet { .. }
+            | E::SettingsUpdated { .. } => vec![Touch::Row(id, fact)],
         }
     }
 
@@ -123,10 +135,9 @@ impl Fold for Organizations {
                 OrganizationRow { trial_ends_at: Some(*ends_at), ..stands(S::Trial, None, row) }
             }
             E::Activated { reason } => stands(S::Active, Some(reason), row),
-            E::Frozen { reason, .. } => OrganizationRow {
-                frozen_at: Some(now),
-                ..stands(S::Frozen, Some(reason), row)
-            },
+            E::Frozen { reason, .. } => {
+                OrganizationRow { frozen_at: Some(now), ..stands(S::Frozen, Some(reason), row) }
+            }
             E::Unfrozen {} | E::Restored {} => stands(S::Active, None, row),
             E::Archived { reason, purge_after } => OrganizationRow {
                 archived_at: Some(now),
@@ -142,9 +153,7 @@ impl Fold for Organizations {
                 sales_owner_user_id: *sales_owner_user_id,
                 ..row
             },
-            E::PlanLabelSet { label } => {
-                OrganizationRow { plan_label: Some(label.clone()), ..row }
-            }
+            E::PlanLabelSet { label } => OrganizationRow { plan_label: Some(label.clone()), ..row },
             E::ExternalRefSet { system, r#ref, external_refs } => OrganizationRow {
                 erp_id: if system == "erp" { Some(r#ref.clone()) } else { row.erp_id },
                 external_refs: external_refs
@@ -277,4 +286,82 @@ pub async fn by_slug(reader: &Reader, slug: &str) -> Result<Option<OrganizationR
     let mut query = select::<OrganizationRow>();
     query.push(" AND t.slug = ").push_bind(slug.to_owned());
     reader.one(query).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use domain::kernel::testing::at;
+
+    use super::*;
+    use crate::testing::{id, row, rows, stream};
+
+    fn first() -> OrganizationEvent {
+        OrganizationEvent::Created {
+            organization_id: OrganizationId::from_uuid(id(1)),
+            slug: "acme".into(),
+            name: "Acme".into(),
+            r#type: OrganizationType::Team,
+            kind: OrganizationKind::Customer,
+            status: OrganizationStatus::Active,
+            owner_user_id: UserId::from_uuid(id(7)),
+            parent_organization_id: None,
+            country: None,
+            locale: "en".into(),
+            timezone: "UTC".into(),
+        }
+    }
+
+    fn after(later: impl IntoIterator<Item = OrganizationEvent>) -> OrganizationRow {
+        row::<Organizations>(&stream(id(1), None, [first()].into_iter().chain(later)))
+    }
+
+    #[test]
+    fn its_founder_owns_it() {
+        assert_eq!(after([]).owner_user_ids, [UserId::from_uuid(id(7))]);
+    }
+
+    #[test]
+    fn each_status_has_its_date_and_reason_and_no_other() {
+        let frozen = || OrganizationEvent::Frozen { reason: "unpaid".into(), by_policy: None };
+        let archived =
+            || OrganizationEvent::Archived { reason: "closed".into(), purge_after: at(900) };
+        let row = after([frozen()]);
+        assert_eq!((row.status, row.frozen_at), (OrganizationStatus::Frozen, Some(at(120))));
+        let row = after([frozen(), archived()]);
+        assert_eq!((row.frozen_at, row.archived_at), (None, Some(at(180))));
+        assert_eq!(
+            (row.status_reason.as_deref(), row.purge_after),
+            (Some("closed"), Some(at(900)))
+        );
+        let row = after([frozen(), archived(), OrganizationEvent::Restored {}]);
+        assert_eq!(row.status, OrganizationStatus::Active);
+        assert_eq!((row.archived_at, row.purge_after, row.status_reason), (None, None, None));
+    }
+
+    #[test]
+    fn a_trial_keeps_its_end_when_it_is_over() {
+        let trial = OrganizationEvent::TrialStarted { ends_at: at(300) };
+        let row = after([trial, OrganizationEvent::Activated { reason: "paid".into() }]);
+        assert_eq!((row.status, row.trial_ends_at), (OrganizationStatus::Active, Some(at(300))));
+    }
+
+    #[test]
+    fn only_the_name_in_the_erp_is_its_number_there() {
+        let named = |system: &str, name: &str| OrganizationEvent::ExternalRefSet {
+            system: system.into(),
+            r#ref: name.into(),
+            external_refs: BTreeMap::from([(system.into(), name.into())]),
+        };
+        let row = after([named("erp", "4711"), named("crm", "c-1")]);
+        assert_eq!(row.erp_id.as_deref(), Some("4711"));
+        assert_eq!(row.external_refs.get("crm"), Some(&Value::String("c-1".into())));
+    }
+
+    #[test]
+    fn a_purge_is_left_to_the_sweep() {
+        let purged = OrganizationEvent::Purged { key_ids: Vec::new() };
+        assert_eq!(rows::<Organizations>(&stream(id(1), None, [first(), purged])).len(), 1);
+    }
 }

@@ -31,9 +31,8 @@ impl Replay {
             Target::Position(position) => self.whole_append(position).await?,
             Target::Time(at) => self.recorded_until(at).await?,
         };
-        let (first, others) = modules.split_first().ok_or_else(|| {
-            ReplayError::UnknownModule("(none)".to_owned())
-        })?;
+        let (first, others) =
+            modules.split_first().ok_or_else(|| ReplayError::UnknownModule("(none)".to_owned()))?;
         // Each module is made in a schema of its own, then moved into the one asked for.
         self.make(first, position, schema, observe).await?;
         for module in others {

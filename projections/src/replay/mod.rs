@@ -114,6 +114,20 @@ pub struct Status {
     pub outdated: bool,
 }
 
+impl Status {
+    /// Live tables that no event has reached yet.
+    fn untouched(module: &Module, head: Position) -> Self {
+        Self {
+            module: module.name.to_owned(),
+            target: module.name.to_owned(),
+            position: Position(0),
+            head,
+            parked: 0,
+            outdated: false,
+        }
+    }
+}
+
 /// Why a replay stopped. The live tables are as before.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
@@ -126,6 +140,9 @@ pub enum ReplayError {
     /// There is nothing to go back to.
     #[error("{0} has no earlier tables to go back to")]
     NothingBefore(String),
+    /// The former tables were made by other folds.
+    #[error("the former tables of {0} were made by another version; roll back with that binary")]
+    OtherVersion(String),
     /// The schema is there already.
     #[error("the schema {0} exists; drop it or name another")]
     SchemaExists(String),
@@ -186,6 +203,12 @@ impl Replay {
         let parked = ParkedEvents::new(self.pool.clone()).list(None).await?;
         let mut list = Vec::new();
         for module in MODULES {
+            let live = |p: &&eventstore::Progress| {
+                (p.consumer.as_str(), p.target.as_str()) == (module.name, module.name)
+            };
+            if !known.iter().any(|progress| live(&progress)) {
+                list.push(Status::untouched(module, head));
+            }
             let of = known.iter().filter(|progress| progress.consumer == module.name);
             for progress in of {
                 let waits = |p: &&eventstore::Parked| {

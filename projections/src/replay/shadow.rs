@@ -6,7 +6,11 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::{Observer, Phase, Progress, Replay, ReplayError, ReplayOptions};
-use crate::{engine::Engine, module::Module, sql::own};
+use crate::{
+    engine::{Engine, EngineError, refused},
+    module::Module,
+    sql::own,
+};
 
 /// Noted on the schema once its indexes stand.
 const INDEXED: &str = "commonhold: indexed";
@@ -44,7 +48,12 @@ impl Replay {
         let head = self.store.head().await?;
         self.fold_to(module, &mut shadow, head, observe).await?;
         let at = shadow.position;
-        observe(Progress { module: module.name, phase: Phase::Indexing, position: at, target: head });
+        observe(Progress {
+            module: module.name,
+            phase: Phase::Indexing,
+            position: at,
+            target: head,
+        });
         index(&mut shadow.connection, module, &schema).await?;
         // What came in while the indexes were made.
         let head = self.store.head().await?;
@@ -68,8 +77,8 @@ impl Replay {
         let known = leases.list().await?;
         let same = |p: &&eventstore::Progress| p.consumer == module.name && p.target == schema;
         let fingerprint = known.iter().find(same).map(|progress| progress.fingerprint.clone());
-        let resumable = fingerprint == Some(module.fingerprint())
-            && exists(&mut connection, schema).await?;
+        let resumable =
+            fingerprint == Some(module.fingerprint()) && exists(&mut connection, schema).await?;
         if !resumable {
             leases.remove(module.name, schema).await?;
             create(&mut connection, module, schema).await?;
@@ -108,14 +117,35 @@ impl Replay {
             let events = log.next(left.min(shadow.options.page)).await?;
             shadow.engine.fold(&mut shadow.connection, &self.store, &events).await?;
             if shadow.engine.pending() >= shadow.options.rows {
-                shadow.write().await?;
+                self.write(module, shadow).await?;
             } else {
                 self.leases().renew(&shadow.lease).await?;
             }
         }
         if log.position() > shadow.position {
-            shadow.write().await?;
+            self.write(module, shadow).await?;
         }
+        Ok(())
+    }
+
+    /// Writes what was folded. If the database refuses a row, the events since the last write
+    /// are taken in again as the live runner would, so that the same ones are parked.
+    async fn write(&self, module: &'static Module, shadow: &mut Shadow) -> Result<(), ReplayError> {
+        let (from, to) = (shadow.position, shadow.engine.folded());
+        match shadow.write().await {
+            Err(EngineError::Database(sqlx::Error::Database(cause))) if refused(&*cause) => {}
+            outcome => return Ok(outcome?),
+        }
+        let parked = ParkedEvents::new(self.pool.clone());
+        shadow.engine.reset(&parked.list(Some((module.name, &shadow.schema))).await?);
+        let mut log = self.store.subscribe(from);
+        while log.position() < to {
+            let left = usize::try_from(to.0.saturating_sub(log.position().0)).unwrap_or_default();
+            let events = log.next(left.min(shadow.options.page)).await?;
+            let Shadow { engine, connection, lease, .. } = &mut *shadow;
+            engine.take_in(connection, &self.store, lease, &events).await?;
+        }
+        shadow.position = to;
         Ok(())
     }
 
@@ -132,7 +162,7 @@ impl Replay {
 }
 
 impl Shadow {
-    async fn write(&mut self) -> Result<(), ReplayError> {
+    async fn write(&mut self) -> Result<(), EngineError> {
         let mut transaction = self.connection.begin().await?;
         // The tables can be made again: nothing is lost if this commit is.
         sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *transaction).await?;

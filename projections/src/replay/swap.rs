@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventstore::Leases;
+use eventstore::{Fenced, Lease, Leases};
 use sqlx::{Connection, PgConnection};
 
 use super::{
@@ -58,6 +58,17 @@ impl Replay {
         if !exists(&mut connection, &former(module)).await? {
             return Err(ReplayError::NothingBefore(module.name.to_owned()));
         }
+        let known = self.leases().list().await?;
+        let of =
+            |target: &str| known.iter().find(|p| p.consumer == module.name && p.target == target);
+        if of(&former(module)).is_some_and(|p| p.fingerprint != module.fingerprint()) {
+            return Err(ReplayError::OtherVersion(module.name.to_owned()));
+        }
+        #[expect(clippy::disallowed_methods, reason = "a process names itself once")]
+        let owner = uuid::Uuid::now_v7();
+        // Nobody must be making the next tables while the former ones take their name.
+        let free = self.leases().acquire(module.name, &next(module), owner).await?;
+        free.ok_or_else(|| ReplayError::Busy(module.name.to_owned()))?;
         let mut transaction = connection.begin().await?;
         // The former tables become the next ones, and are promoted like any others.
         drop_schema(&mut transaction, &next(module)).await?;
@@ -95,7 +106,7 @@ impl Replay {
     ) -> Result<bool, ReplayError> {
         let mut transaction = shadow.connection.begin().await?;
         sqlx::raw_sql("SET LOCAL lock_timeout = '200ms'").execute(&mut *transaction).await?;
-        match exchange(&mut transaction, module, shadow.position.0).await {
+        match exchange(&mut transaction, module, &shadow.lease).await {
             Ok(true) => {
                 transaction.commit().await?;
                 Ok(true)
@@ -118,7 +129,7 @@ impl Replay {
 async fn exchange(
     transaction: &mut PgConnection,
     module: &'static Module,
-    position: i64,
+    lease: &Lease,
 ) -> Result<bool, ReplayError> {
     let (live, next, former) = (module.name, next(module), former(module));
     // Alone: no runner is inside a batch, no careful reader between two statements.
@@ -126,6 +137,17 @@ async fn exchange(
         .bind(crate::engine::lock_number(module.name))
         .execute(&mut *transaction)
         .await?;
+    // Ours still: a rebuild that took over meanwhile may have begun the tables anew.
+    let position: Option<i64> = sqlx::query_scalar(
+        "SELECT position FROM eventstore.checkpoints
+          WHERE consumer = $1 AND target = $2 AND epoch = $3 FOR UPDATE",
+    )
+    .bind(live)
+    .bind(&next)
+    .bind(lease.epoch)
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let position = position.ok_or_else(|| Fenced::Lost(next.clone()))?;
     let stands: Option<i64> = sqlx::query_scalar(
         "SELECT position FROM eventstore.checkpoints WHERE consumer = $1 AND target = $1 FOR UPDATE",
     )

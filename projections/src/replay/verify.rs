@@ -56,7 +56,12 @@ impl Replay {
             return Box::pin(self.compare(module, shadow, observe)).await;
         }
         self.fold_to(module, shadow, position, observe).await?;
-        observe(Progress { module: module.name, phase: Phase::Verifying, position, target: position });
+        observe(Progress {
+            module: module.name,
+            phase: Phase::Verifying,
+            position,
+            target: position,
+        });
         let mut found = Vec::new();
         for table in module.tables {
             found.extend(

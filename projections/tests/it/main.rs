@@ -1,5 +1,16 @@
 //! The read model on a real PostgreSQL.
 
+#[cfg(test)]
+mod history;
+#[cfg(test)]
+mod identity;
+#[cfg(test)]
+mod organization;
+#[cfg(test)]
+mod rebuild;
+#[cfg(test)]
 mod replay;
+#[cfg(test)]
 mod runner;
+#[cfg(test)]
 mod support;

@@ -24,10 +24,8 @@ async fn rows_follow_the_log() {
 async fn two_rows_may_exchange_a_unique_value_in_one_batch() {
     let world = World::new().await;
     let (a, b) = (world.organization("aaa").await, world.organization("bbb").await);
-    let change = |from: &str, to: &str| OrganizationEvent::SlugChanged {
-        from: from.into(),
-        to: to.into(),
-    };
+    let change =
+        |from: &str, to: &str| OrganizationEvent::SlugChanged { from: from.into(), to: to.into() };
     world.append(a, a.tenant(), (1, None), &[change("aaa", "tmp")]).await;
     world.append(b, b.tenant(), (1, None), &[change("bbb", "aaa")]).await;
     world.append(a, a.tenant(), (2, None), &[change("tmp", "bbb")]).await;

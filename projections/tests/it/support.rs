@@ -3,20 +3,18 @@
 use std::time::Duration;
 
 use domain::{
-    identity::UserId,
+    identity::{PersonId, UserId, person::PersonEvent},
     kernel::{Actor, DomainEvent, KeyId, StreamId, TenantId, Version},
     organization::{
         OrganizationId,
-        organization::{
-            OrganizationEvent, OrganizationKind, OrganizationStatus, OrganizationType,
-        },
+        organization::{OrganizationEvent, OrganizationKind, OrganizationStatus, OrganizationType},
     },
 };
 use eventstore::{
     Append, CommandKey, Committed, Expected, Leases, MasterKey, Meta, NewEvent, Postgres, Store,
     StreamAppend,
 };
-use projections::{Positions, Replay, Runner, RunnerHandle};
+use projections::{Page, PageRequest, Positions, Replay, Runner, RunnerHandle};
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use testkit::TestDb;
 use uuid::Uuid;
@@ -93,23 +91,18 @@ impl World {
         &self,
         id: impl Into<Uuid>,
         tenant: TenantId,
-        (expected, key): (i32, Option<KeyId>),
+        at: (i32, Option<KeyId>),
         events: &[E],
     ) -> Committed {
-        let append = Append {
-            command: CommandKey { tenant, id: mint(), digest: [0; 32] },
-            reply: None,
-            streams: vec![StreamAppend {
-                tenant,
-                stream: StreamId::of(E::CATEGORY, id),
-                expected: Expected::Exact(Version(expected)),
-                events: events.iter().map(|event| NewEvent::of(event, key)).collect(),
-            }],
-            claims: Vec::new(),
-            shred: Vec::new(),
-            meta: meta(),
-        };
-        self.store.append(append).await.unwrap()
+        self.store.append(append(id, tenant, at, events)).await.unwrap()
+    }
+
+    /// Forgets a person, with the key that seals what is known of them.
+    pub(crate) async fn erase(&self, id: PersonId, version: i32) {
+        let shred = vec![id.key()];
+        let erased = PersonEvent::Erased { key_ids: shred.clone() };
+        let append = append(id, TenantId::PLATFORM, (version, None), &[erased]);
+        self.store.append(Append { shred, ..append }).await.unwrap();
     }
 
     /// A new organization with a slug.
@@ -117,6 +110,27 @@ impl World {
         let id = OrganizationId::from_uuid(mint());
         self.append(id, id.tenant(), (0, None), &[created(id, slug)]).await;
         id
+    }
+}
+
+fn append<E: DomainEvent>(
+    id: impl Into<Uuid>,
+    tenant: TenantId,
+    (expected, key): (i32, Option<KeyId>),
+    events: &[E],
+) -> Append {
+    Append {
+        command: CommandKey { tenant, id: mint(), digest: [0; 32] },
+        reply: None,
+        streams: vec![StreamAppend {
+            tenant,
+            stream: StreamId::of(E::CATEGORY, id),
+            expected: Expected::Exact(Version(expected)),
+            events: events.iter().map(|event| NewEvent::of(event, key)).collect(),
+        }],
+        claims: Vec::new(),
+        shred: Vec::new(),
+        meta: meta(),
     }
 }
 
@@ -169,4 +183,20 @@ pub(crate) async fn eventually<T, F: Future<Output = T>>(
         pause.tick().await;
     }
     panic!("{what} did not happen");
+}
+
+/// All rows of a list, a page for each, and the same in one page.
+pub(crate) async fn pages<R: PartialEq + std::fmt::Debug, K>(
+    ask: impl AsyncFn(PageRequest<K>) -> Page<R, K>,
+) -> Vec<R> {
+    let mut rows = Vec::new();
+    let mut request = PageRequest::first(1);
+    loop {
+        let page = ask(request).await;
+        rows.extend(page.rows);
+        let Some(next) = page.next else { break };
+        request = PageRequest { limit: 1, after: Some(next) };
+    }
+    assert_eq!(ask(PageRequest::first(100)).await.rows, rows);
+    rows
 }

@@ -1,0 +1,179 @@
+//! What a principal may do, and how fresh that answer is: the question behind every request.
+//!
+//! Owns the rule of what counts: roles in force and not archived, inside an organization only for
+//! its active members; for the bearer of a key, what the key carries and nothing else. Refuses to
+//! cache: each answer is one statement, whose snapshot also says how far the tables are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    kernel::{Position, Timestamp},
+    organization::{
+        ApiKeyId, OrganizationId, Principal, PrincipalKind, WorkspaceId,
+        organization::OrganizationStatus,
+    },
+};
+use sqlx::{Postgres, QueryBuilder, Row as _, postgres::PgRow};
+use uuid::Uuid;
+
+use crate::{Column as _, QueryError, Reader};
+
+/// What a principal may do, as of a position of the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Authority {
+    /// Everything up to here is taken into account.
+    pub position: Position,
+    /// Whether the principal is an active member of the organization asked about.
+    pub membership_active: bool,
+    /// Where the organization asked about stands; none if there is no such organization.
+    pub organization_status: Option<OrganizationStatus>,
+    /// Permissions everywhere.
+    pub platform: BTreeSet<String>,
+    /// Permissions in the whole organization asked about.
+    pub inside: BTreeSet<String>,
+    /// Further permissions, in one of its workspaces each.
+    pub workspace: BTreeMap<WorkspaceId, BTreeSet<String>>,
+}
+
+impl Authority {
+    /// Whether a permission is held: everywhere, in the whole organization asked about, or in
+    /// this workspace of it.
+    #[must_use]
+    pub fn holds(&self, permission: &str, workspace: Option<WorkspaceId>) -> bool {
+        let there = workspace.and_then(|workspace| self.workspace.get(&workspace));
+        self.platform.contains(permission)
+            || self.inside.contains(permission)
+            || there.is_some_and(|held| held.contains(permission))
+    }
+}
+
+/// Query 12: what the roles of a principal let it do, everywhere and in one organization.
+///
+/// Roles of a service principal need no membership. What the bearer of one of its keys may do is
+/// another question: [`of_key`].
+///
+/// # Errors
+/// If the database cannot be asked.
+pub async fn grants(
+    reader: &Reader,
+    principal: Principal,
+    organization: Option<OrganizationId>,
+    now: Timestamp,
+) -> Result<Authority, QueryError> {
+    let member = match principal.kind {
+        PrincipalKind::User => Some(principal.id),
+        PrincipalKind::Service => None,
+    };
+    let mut query = header(organization, member);
+    query.push(
+        " SELECT h.position, h.status::text, h.is_member,
+                 a.organization_id IS NOT NULL, a.workspace_id, r.permissions
+            FROM header h
+            LEFT JOIN (organization.role_assignments a
+                       JOIN organization.roles r ON r.id = a.role_id AND r.archived_at IS NULL)
+              ON a.revoked_at IS NULL AND a.principal_kind = ",
+    );
+    query.push_bind(principal.kind.to_string());
+    query.push("::organization.principal_kind AND a.principal_id = ").push_bind(principal.id);
+    query.push(" AND (a.expires_at IS NULL OR a.expires_at > ").push_bind(now);
+    query.push(") AND (a.organization_id IS NULL OR a.organization_id = ");
+    query.push_bind(organization.map(OrganizationId::uuid));
+    query.push(" AND (h.is_member OR ").push_bind(member.is_none()).push("))");
+    answer(reader, query).await
+}
+
+/// What the bearer of a key may do: what the key carries while it is live, in its own organization
+/// or workspace. Roles of its principal do not widen it.
+///
+/// # Errors
+/// If the database cannot be asked.
+pub async fn of_key(
+    reader: &Reader,
+    key: ApiKeyId,
+    organization: Option<OrganizationId>,
+    now: Timestamp,
+) -> Result<Authority, QueryError> {
+    let mut query = header(organization, None);
+    query.push(
+        " SELECT h.position, h.status::text, h.is_member, true, k.workspace_id, k.scopes
+            FROM header h
+            LEFT JOIN organization.api_keys k ON k.revoked_at IS NULL AND k.id = ",
+    );
+    query.push_bind(key.uuid()).push(" AND k.organization_id = ");
+    query.push_bind(organization.map(OrganizationId::uuid));
+    query.push(" AND (k.expires_at IS NULL OR k.expires_at > ").push_bind(now).push(")");
+    answer(reader, query).await
+}
+
+/// One row, whatever is missing: how far the tables are, where the organization stands, and
+/// whether a user is an active member of it.
+fn header(organization: Option<OrganizationId>, member: Option<Uuid>) -> QueryBuilder<Postgres> {
+    let organization = organization.map(OrganizationId::uuid);
+    let mut query = QueryBuilder::new(
+        "WITH header AS (
+             SELECT (SELECT position FROM eventstore.checkpoints
+                      WHERE consumer = 'organization' AND target = 'organization') AS position,
+                    (SELECT status FROM organization.organizations WHERE id = ",
+    );
+    query.push_bind(organization).push(
+        ") AS status,
+                    EXISTS (SELECT FROM organization.memberships
+                             WHERE status = 'active' AND organization_id = ",
+    );
+    query.push_bind(organization).push(" AND user_id = ").push_bind(member);
+    query.push(") AS is_member)");
+    query
+}
+
+/// Rows of: position, status, membership, whether inside, workspace, permissions; a principal
+/// without any has one row all the same.
+async fn answer(
+    reader: &Reader,
+    mut query: QueryBuilder<Postgres>,
+) -> Result<Authority, QueryError> {
+    let mut authority = Authority::default();
+    for row in query.build().fetch_all(reader.pool()).await? {
+        authority.add(&row)?;
+    }
+    Ok(authority)
+}
+
+impl Authority {
+    fn add(&mut self, row: &PgRow) -> Result<(), sqlx::Error> {
+        self.position = Position(row.try_get::<Option<i64>, _>(0)?.unwrap_or_default());
+        self.organization_status = Option::<OrganizationStatus>::read(row, 1)?;
+        self.membership_active = row.try_get(2)?;
+        let Some(permissions) = row.try_get::<Option<Vec<String>>, _>(5)? else { return Ok(()) };
+        let held = match (row.try_get(3)?, Option::<WorkspaceId>::read(row, 4)?) {
+            (false, _) => &mut self.platform,
+            (true, None) => &mut self.inside,
+            (true, Some(workspace)) => self.workspace.entry(workspace).or_default(),
+        };
+        held.extend(permissions);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::id;
+
+    #[test]
+    fn a_permission_counts_where_it_is_held() {
+        let set = |name: &str| BTreeSet::from([name.to_owned()]);
+        let (here, there) = (WorkspaceId::from_uuid(id(1)), WorkspaceId::from_uuid(id(2)));
+        let authority = Authority {
+            platform: set("a"),
+            inside: set("b"),
+            workspace: BTreeMap::from([(here, set("c"))]),
+            ..Authority::default()
+        };
+        for everywhere in ["a", "b"] {
+            assert!(authority.holds(everywhere, None) && authority.holds(everywhere, Some(there)));
+        }
+        assert!(authority.holds("c", Some(here)));
+        assert!(!authority.holds("c", Some(there)) && !authority.holds("c", None));
+        assert!(!authority.holds("d", Some(here)));
+    }
+}

@@ -1,0 +1,182 @@
+//! Query 12: what counts and what does not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    identity::UserId,
+    kernel::{Position, testing::at},
+    organization::{
+        MembershipId, Principal, PrincipalKind, Scope, ScopeKind, WorkspaceId,
+        membership::MembershipEvent,
+        organization::{OrganizationEvent, OrganizationStatus},
+        role::RoleEvent,
+    },
+};
+use projections::organization::authority::{self, Authority};
+
+use super::{
+    Tenants, api_keys,
+    roles::{revoked, someone},
+};
+use crate::support::mint;
+
+const ANYWHERE: [ScopeKind; 3] =
+    [ScopeKind::Platform, ScopeKind::Organization, ScopeKind::Workspace];
+
+fn set(keys: &[&str]) -> BTreeSet<String> {
+    keys.iter().map(|key| format!("test.{key}.use")).collect()
+}
+
+impl Tenants {
+    /// Gives a principal a new role of the platform.
+    async fn grant(&self, key: &str, principal: Principal, scope: Scope) {
+        let role = self.role(None, key, &ANYWHERE, &[]).await;
+        self.assign((role, key), principal, scope, &[]).await;
+    }
+
+    async fn granted_member(&self) -> (UserId, Principal, WorkspaceId) {
+        let user = self.member(self.acme).await;
+        let principal = Principal { kind: PrincipalKind::User, id: user.uuid() };
+        let workspace = WorkspaceId::from_uuid(mint());
+        self.grant("everywhere", principal, Scope::Platform).await;
+        self.grant("inside", principal, Scope::Organization(self.acme)).await;
+        self.grant("also", principal, Scope::Organization(self.acme)).await;
+        self.grant("there", principal, Scope::Workspace(self.acme, workspace)).await;
+        self.grant("foreign", principal, Scope::Organization(self.other)).await;
+        (user, principal, workspace)
+    }
+}
+
+#[tokio::test]
+async fn a_member_holds_what_their_roles_give_where_they_give_it() {
+    let tenants = Tenants::new().await;
+    let (_, principal, workspace) = tenants.granted_member().await;
+    let reader = tenants.folded().await;
+    let acme = Some(tenants.acme);
+    let held = authority::grants(&reader, principal, acme, at(99)).await.unwrap();
+    let expected = Authority {
+        position: tenants.world.store.head().await.unwrap(),
+        membership_active: true,
+        organization_status: Some(OrganizationStatus::Active),
+        platform: set(&["everywhere"]),
+        inside: set(&["inside", "also"]),
+        workspace: BTreeMap::from([(workspace, set(&["there"]))]),
+    };
+    assert_eq!(held, expected);
+    let nowhere = authority::grants(&reader, principal, None, at(99)).await.unwrap();
+    let expected = Authority {
+        membership_active: false,
+        organization_status: None,
+        inside: BTreeSet::new(),
+        workspace: BTreeMap::new(),
+        ..expected
+    };
+    assert_eq!(nowhere, expected);
+    let stranger = Principal { id: mint(), ..principal };
+    let none = authority::grants(&reader, stranger, acme, at(99)).await.unwrap();
+    assert_eq!((none.platform.len(), none.inside.len(), none.workspace.len()), (0, 0, 0));
+    assert_eq!(none.organization_status, Some(OrganizationStatus::Active));
+    let over = authority::grants(&reader, principal, acme, at(100)).await.unwrap();
+    assert_eq!((over.platform.len(), over.inside.len(), over.workspace.len()), (0, 0, 0));
+    assert!(over.membership_active);
+}
+
+#[tokio::test]
+async fn without_an_active_membership_nothing_counts_inside() {
+    let tenants = Tenants::new().await;
+    let (user, principal, _) = tenants.granted_member().await;
+    let suspend = MembershipEvent::Suspended { reason: "unpaid".into() };
+    let id = MembershipId::of(tenants.acme, user);
+    tenants.record_after(tenants.acme, id, 1, &[suspend]).await;
+    let freeze = OrganizationEvent::Frozen { reason: "unpaid".into(), by_policy: None };
+    tenants.record_after(tenants.acme, tenants.acme, 1, &[freeze]).await;
+    let reader = tenants.folded().await;
+    for organization in [tenants.acme, tenants.other] {
+        let organization = Some(organization);
+        let held = authority::grants(&reader, principal, organization, at(0)).await.unwrap();
+        assert_eq!((held.inside.len(), held.workspace.len()), (0, 0));
+        assert_eq!((held.membership_active, held.platform), (false, set(&["everywhere"])));
+    }
+    let held = authority::grants(&reader, principal, Some(tenants.acme), at(0)).await.unwrap();
+    assert_eq!(held.organization_status, Some(OrganizationStatus::Frozen));
+}
+
+#[tokio::test]
+async fn what_was_revoked_or_archived_does_not_count() {
+    let tenants = Tenants::new().await;
+    let user = tenants.member(tenants.acme).await;
+    let principal = Principal { kind: PrincipalKind::User, id: user.uuid() };
+    let scope = Scope::Organization(tenants.acme);
+    let role = tenants.role(None, "revoked", &ANYWHERE, &[]).await;
+    tenants.assign((role, "revoked"), principal, scope, &[revoked()]).await;
+    let role = tenants.role(None, "archived", &ANYWHERE, &[RoleEvent::Archived {}]).await;
+    tenants.assign((role, "archived"), principal, scope, &[]).await;
+    tenants.grant("robots", Principal { kind: PrincipalKind::Service, ..principal }, scope).await;
+    let reader = tenants.folded().await;
+    let held = authority::grants(&reader, principal, Some(tenants.acme), at(0)).await.unwrap();
+    assert_eq!((held.platform, held.inside), (BTreeSet::new(), BTreeSet::new()));
+}
+
+#[tokio::test]
+async fn a_service_principal_needs_no_membership() {
+    let tenants = Tenants::new().await;
+    let robot = someone(PrincipalKind::Service);
+    tenants.grant("inside", robot, Scope::Organization(tenants.acme)).await;
+    let reader = tenants.folded().await;
+    let held = authority::grants(&reader, robot, Some(tenants.acme), at(0)).await.unwrap();
+    assert_eq!((held.inside, held.membership_active), (set(&["inside"]), false));
+}
+
+#[tokio::test]
+async fn a_key_carries_its_scopes_at_home_and_nothing_else() {
+    let tenants = Tenants::new().await;
+    let acme = tenants.acme;
+    let (principal, key) = tenants.key((acme, None), "key_aaaaaaaa", |_| Vec::new()).await;
+    let robot = Principal { kind: PrincipalKind::Service, id: principal.uuid() };
+    tenants.grant("inside", robot, Scope::Organization(acme)).await;
+    tenants.grant("everywhere", robot, Scope::Platform).await;
+    let workspace = WorkspaceId::from_uuid(mint());
+    let (_, narrow) = tenants.key((acme, Some(workspace)), "key_bbbbbbbb", |_| Vec::new()).await;
+    let (_, ended) = tenants.key((acme, None), "key_cccccccc", api_keys::revoked).await;
+    let reader = tenants.folded().await;
+
+    let scopes = BTreeSet::from(["organization.workspace.read".to_owned()]);
+    let held = authority::of_key(&reader, key, Some(acme), at(99)).await.unwrap();
+    let expected = Authority {
+        position: tenants.world.store.head().await.unwrap(),
+        organization_status: Some(OrganizationStatus::Active),
+        inside: scopes.clone(),
+        ..Authority::default()
+    };
+    assert_eq!(held, expected);
+    let held = authority::of_key(&reader, narrow, Some(acme), at(99)).await.unwrap();
+    assert_eq!(held.workspace, BTreeMap::from([(workspace, scopes)]));
+    assert_eq!(held.inside, BTreeSet::new());
+    for (key, organization, now) in [
+        (key, Some(acme), at(100)),
+        (key, Some(tenants.other), at(99)),
+        (key, None, at(99)),
+        (ended, Some(acme), at(99)),
+    ] {
+        let held = authority::of_key(&reader, key, organization, now).await.unwrap();
+        assert_eq!((held.platform.len(), held.inside.len(), held.workspace.len()), (0, 0, 0));
+    }
+}
+
+#[tokio::test]
+async fn the_answer_says_how_far_the_tables_are() {
+    let tenants = Tenants::new().await;
+    let (_, principal, _) = tenants.granted_member().await;
+    let reader = projections::Reader::new(tenants.world.pool().clone());
+    let acme = Some(tenants.acme);
+    let before = authority::grants(&reader, principal, acme, at(0)).await.unwrap();
+    assert_eq!((before.position, before.organization_status), (Position(0), None));
+    tenants.folded().await;
+    let head = tenants.world.store.head().await.unwrap();
+    tenants.grant("late", principal, Scope::Organization(tenants.acme)).await;
+    let behind = authority::grants(&reader, principal, acme, at(0)).await.unwrap();
+    assert_eq!((behind.position, behind.inside), (head, set(&["inside", "also"])));
+    tenants.folded().await;
+    let ahead = authority::grants(&reader, principal, acme, at(0)).await.unwrap();
+    assert!(ahead.position > head && ahead.inside.contains("test.late.use"));
+}

@@ -1,0 +1,133 @@
+//! What no event can list: the end of an organization, the end of a key.
+
+use domain::{
+    identity::{UserId, person::PersonEvent},
+    kernel::{KeyId, TenantId},
+    organization::{
+        OrganizationId, Principal, PrincipalKind, Scope, ScopeKind, WorkspaceId,
+        organization::OrganizationEvent,
+    },
+};
+use projections::{
+    ReplayOptions,
+    organization::{api_keys as keys, invitations, roles as role_rows},
+};
+
+use super::{Tenants, api_keys, facts};
+use crate::support::mint;
+
+const TABLES: [&str; 8] = [
+    "organizations",
+    "workspaces",
+    "memberships",
+    "invitations",
+    "roles",
+    "role_assignments",
+    "api_keys",
+    "identity_providers",
+];
+
+impl Tenants {
+    /// A row of each table.
+    async fn furnish(&self, organization: OrganizationId, prefix: &str) {
+        let workspace = WorkspaceId::from_uuid(mint());
+        let created = facts::workspace(organization, workspace, "core");
+        self.record(organization, workspace, &[created]).await;
+        let user = self.member(organization).await;
+        self.invite(organization, "ada@example.org", &[]).await;
+        let role = self.role(Some(organization), "clerk", &[ScopeKind::Organization], &[]).await;
+        let principal = Principal { kind: PrincipalKind::User, id: user.uuid() };
+        let scope = Scope::Organization(organization);
+        self.assign((role, "clerk"), principal, scope, &[]).await;
+        self.key((organization, None), prefix, api_keys::used).await;
+        self.provider(organization, "a.org", &[]).await;
+    }
+
+    async fn counts(&self, organization: OrganizationId) -> [i64; 8] {
+        let mut counts = [0; 8];
+        for (count, table) in counts.iter_mut().zip(TABLES) {
+            let column = if table == "organizations" { "id" } else { "organization_id" };
+            let sql = format!("SELECT count(*) FROM organization.{table} WHERE {column} = $1");
+            *count = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+                .bind(organization.uuid())
+                .fetch_one(self.world.pool())
+                .await
+                .unwrap();
+        }
+        counts
+    }
+
+    async fn purge(&self, organization: OrganizationId) {
+        let purged = OrganizationEvent::Purged { key_ids: vec![organization.key()] };
+        self.record_after(organization, organization, 1, &[purged]).await;
+    }
+
+    /// Erases a person who had these keys too.
+    async fn erase(&self, keys: &[KeyId]) {
+        let user = UserId::from_uuid(mint());
+        self.person(user, "Ada").await;
+        let erased = PersonEvent::Erased { key_ids: keys.to_vec() };
+        self.world.append(user, TenantId::PLATFORM, (1, None), &[erased]).await;
+    }
+
+    async fn assert_rebuild_is_live(&self) {
+        let module = projections::module("organization").unwrap();
+        let runner = self.world.runner();
+        let options = ReplayOptions { page: 3, rows: 2 };
+        let found = self.world.replay().rebuild(module, &options, &mut |_| {}).await.unwrap();
+        runner.stop().await;
+        assert_eq!(found, []);
+    }
+}
+
+#[tokio::test]
+async fn a_purged_organization_leaves_no_row_and_others_stay() {
+    for folded_before in [true, false] {
+        let tenants = Tenants::new().await;
+        tenants.furnish(tenants.acme, "key_aaaaaaaa").await;
+        tenants.furnish(tenants.other, "key_bbbbbbbb").await;
+        if folded_before {
+            tenants.folded().await;
+            assert_eq!(tenants.counts(tenants.acme).await, [1; 8]);
+        }
+        tenants.purge(tenants.acme).await;
+        tenants.folded().await;
+        assert_eq!(tenants.counts(tenants.acme).await, [0; 8], "{folded_before}");
+        assert_eq!(tenants.counts(tenants.other).await, [1; 8], "{folded_before}");
+        tenants.assert_rebuild_is_live().await;
+    }
+}
+
+#[tokio::test]
+async fn a_system_role_outlives_every_organization() {
+    let tenants = Tenants::new().await;
+    let role = tenants.role(None, "admin", &[ScopeKind::Organization], &[]).await;
+    tenants.purge(tenants.acme).await;
+    let reader = tenants.folded().await;
+    let row = role_rows::by_id(&reader, role_rows::Owner::Platform, role).await.unwrap();
+    assert!(row.is_some());
+}
+
+#[tokio::test]
+async fn a_destroyed_key_takes_with_it_what_it_sealed_and_nothing_else() {
+    for folded_before in [true, false] {
+        let tenants = Tenants::new().await;
+        let acme = tenants.acme;
+        let ada = tenants.invite(acme, "ada@example.org", &[]).await;
+        let bob = tenants.invite(acme, "bob@example.org", &[]).await;
+        let (_, key) = tenants.key((acme, None), "key_aaaaaaaa", api_keys::used).await;
+        if folded_before {
+            tenants.folded().await;
+        }
+        tenants.erase(&[ada.key(), acme.key()]).await;
+        let reader = tenants.folded().await;
+        let row = invitations::by_id(&reader, acme, ada).await.unwrap().unwrap();
+        assert_eq!((row.email, row.message), (None, None), "{folded_before}");
+        let row = invitations::by_id(&reader, acme, bob).await.unwrap().unwrap();
+        assert_eq!(row.email.as_deref(), Some("bob@example.org"), "{folded_before}");
+        let row = keys::by_id(&reader, acme, key).await.unwrap().unwrap();
+        assert_eq!((row.last_used_ip, row.key_id), (None, Some(acme.key())));
+        assert!(row.last_used_at.is_some());
+        tenants.assert_rebuild_is_live().await;
+    }
+}
