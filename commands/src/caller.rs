@@ -147,6 +147,40 @@ impl Caller {
         })
     }
 
+    /// Demands that the caller is this user: what nobody can do in somebody else's name.
+    ///
+    /// # Errors
+    /// [`Denied::Missing`] for everybody else: other people's accounts do not show.
+    pub fn require_self(&self, user: UserId) -> Result<(), Denied> {
+        if self.user()? == user { Ok(()) } else { Err(Denied::Missing) }
+    }
+
+    /// Demands that the caller is a user of this person, or holds a permission over all persons.
+    ///
+    /// # Errors
+    /// [`Denied::Missing`] otherwise.
+    pub fn require_person_or(
+        &self,
+        person: PersonId,
+        permission: Permission,
+    ) -> Result<(), Denied> {
+        if self.person == Some(person) {
+            return Ok(());
+        }
+        self.require(permission).map_err(|denied| match denied {
+            Denied::Forbidden(_) | Denied::Missing => Denied::Missing,
+            Denied::Unauthenticated => Denied::Unauthenticated,
+        })
+    }
+
+    /// Demands that the platform itself asks: policies, timers, seeds.
+    ///
+    /// # Errors
+    /// [`Denied::Missing`] for everybody else: to them there is no such thing.
+    pub fn require_system(&self) -> Result<(), Denied> {
+        if self.is_system() { Ok(()) } else { Err(Denied::Missing) }
+    }
+
     /// Every permission the caller holds here: what they can at most pass on.
     #[must_use]
     pub fn permissions(&self) -> BTreeSet<String> {

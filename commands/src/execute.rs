@@ -64,7 +64,9 @@ pub async fn execute<U: UseCase>(
     ctx: &Context,
     use_case: &U,
 ) -> Result<Done<U::Answer>, CommandError> {
-    use_case.authorise(&ctx.caller)?;
+    if let Err(denied) = use_case.authorise(&ctx.caller) {
+        return refused(ctx, denied.into()).await;
+    }
     let mut fresh = false;
     for _ in 0..MOST_ATTEMPTS {
         let mut unit = Unit::new(ctx, fresh);
@@ -96,16 +98,19 @@ pub async fn execute<U: UseCase>(
     Err(CommandError::Contended)
 }
 
-/// A refusal, unless this very command succeeded before: then the first answer stands.
+/// A refusal, unless this very command succeeded before: then the first answer stands. Also where
+/// the caller may do it no more, which can be the command's own doing: who left is no member.
 async fn refused<T: DeserializeOwned>(
     ctx: &Context,
     refusal: Refusal,
 ) -> Result<Done<T>, CommandError> {
     let record = match &refusal {
-        Refusal::Rule(_) | Refusal::Stale { .. } => {
+        Refusal::Rule(_)
+        | Refusal::Stale { .. }
+        | Refusal::Denied(Denied::Missing | Denied::Forbidden(_)) => {
             ctx.store.command(ctx.command.tenant, ctx.command.id).await?
         }
-        Refusal::Denied(_) | Refusal::Load(_) | Refusal::Overloaded => None,
+        Refusal::Denied(Denied::Unauthenticated) | Refusal::Load(_) | Refusal::Overloaded => None,
     };
     match record {
         None => Err(refusal.into()),

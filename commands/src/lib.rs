@@ -9,6 +9,11 @@ mod error;
 mod execute;
 mod unit;
 
+pub mod identity;
+pub mod notify;
+pub mod organization;
+pub mod policy;
+
 pub use caller::{Caller, Denied, Grants};
 pub use context::Context;
 pub use error::{CommandError, Refusal};

@@ -5,10 +5,14 @@
 
 use std::{any::Any, marker::PhantomData};
 
-use domain::kernel::{Aggregate, DomainEvent, KeyId, StreamId, Version};
-use eventstore::{
-    Append, Claim, Committed, Expected, Loaded, NewEvent, Store, StreamAppend, Ticket,
+use domain::{
+    kernel::{Aggregate, DomainEvent, KeyId, StreamId, Version},
+    organization::OrganizationId,
 };
+use eventstore::{
+    Append, Claim, Committed, Expected, LoadError, Loaded, NewEvent, Store, StreamAppend, Ticket,
+};
+use futures_util::future::try_join_all;
 use uuid::Uuid;
 
 use crate::{context::Context, error::Refusal};
@@ -67,38 +71,126 @@ impl<'c> Unit<'c> {
         self.ctx
     }
 
-    /// Loads an aggregate. The first one loaded is waited for in line, so load the busiest first.
+    /// Loads an aggregate that will change. The first one is waited for in line, so load the
+    /// busiest first.
     ///
     /// # Errors
     /// If the log cannot be read.
     pub async fn load<A: Aggregate>(&mut self, id: A::Id) -> Result<Handle<A>, Refusal> {
-        let store = &self.ctx.store;
         let stream = StreamId::of(A::Event::CATEGORY, id);
-        if let Some(index) = self.entries.iter().position(|entry| entry.stream() == stream) {
-            return Ok(Handle { index, aggregate: PhantomData });
+        if self.ticket.is_none() && self.find::<A>(stream).is_none() {
+            self.ticket = Some(self.ctx.store.ticket(stream).await.map_err(Refusal::Load)?);
         }
-        if self.ticket.is_none() {
-            self.ticket = Some(store.ticket(stream).await.map_err(Refusal::Load)?);
+        self.look(id).await
+    }
+
+    /// Loads an aggregate the decision only rests on: nobody waits in line for it.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn look<A: Aggregate>(&mut self, id: A::Id) -> Result<Handle<A>, Refusal> {
+        let stream = StreamId::of(A::Event::CATEGORY, id);
+        if let Some(handle) = self.find(stream) {
+            return Ok(handle);
         }
+        let loaded = self.read(stream).await?;
+        Ok(self.track(stream, loaded))
+    }
+
+    /// As [`Self::look`], for many at once: they are read together.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn look_all<A: Aggregate>(
+        &mut self,
+        ids: impl IntoIterator<Item = A::Id>,
+    ) -> Result<Vec<Handle<A>>, Refusal> {
+        let streams: Vec<_> =
+            ids.into_iter().map(|id| StreamId::of(A::Event::CATEGORY, id)).collect();
+        let mut unknown = streams.clone();
+        unknown.retain(|stream| self.find::<A>(*stream).is_none());
+        let read = unknown.iter().map(|stream| self.read::<A>(*stream));
+        let loaded = try_join_all(read).await?;
+        for (stream, loaded) in unknown.into_iter().zip(loaded) {
+            self.track(stream, loaded);
+        }
+        Ok(streams.into_iter().filter_map(|stream| self.find(stream)).collect())
+    }
+
+    async fn read<A: Aggregate>(&self, stream: StreamId) -> Result<Loaded<A>, Refusal> {
+        let store = &self.ctx.store;
         let loaded = if self.fresh {
             store.load_fresh::<A>(stream.id).await
         } else {
             store.load::<A>(stream.id).await
         };
-        let loaded = loaded.map_err(Refusal::Load)?;
-        Ok(self.track(stream, loaded))
+        match loaded {
+            Err(LoadError::Undecodable(_)) if self.is_foreign(stream).await? => Ok(nothing(false)),
+            loaded => loaded.map_err(Refusal::Load),
+        }
+    }
+
+    /// Loads an aggregate of an organization. Another tenant's is not there: whatever is asked
+    /// of it answers as if the id had never been used.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn load_in<A: Aggregate>(
+        &mut self,
+        organization: OrganizationId,
+        id: A::Id,
+    ) -> Result<Handle<A>, Refusal> {
+        let handle = self.load(id).await?;
+        Ok(self.hide_unless(organization, handle))
+    }
+
+    /// As [`Self::load_in`], for an aggregate the decision only rests on.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn look_in<A: Aggregate>(
+        &mut self,
+        organization: OrganizationId,
+        id: A::Id,
+    ) -> Result<Handle<A>, Refusal> {
+        let handle = self.look(id).await?;
+        Ok(self.hide_unless(organization, handle))
+    }
+
+    fn hide_unless<A: Aggregate>(
+        &mut self,
+        organization: OrganizationId,
+        handle: Handle<A>,
+    ) -> Handle<A> {
+        let tracked = self.tracked_mut(handle);
+        if tracked.loaded.state.tenant() != organization.tenant() {
+            tracked.loaded = nothing(tracked.loaded.cached);
+            tracked.before = tracked.loaded.version;
+        }
+        handle
+    }
+
+    fn find<A>(&self, stream: StreamId) -> Option<Handle<A>> {
+        let index = self.entries.iter().position(|entry| entry.stream() == stream)?;
+        Some(Handle { index, aggregate: PhantomData })
+    }
+
+    /// Whether an id names something of another kind, which is not there under this one.
+    async fn is_foreign(&self, stream: StreamId) -> Result<bool, Refusal> {
+        let events = self.ctx.store.read_stream(stream.id, Version(0)).await;
+        let events = events.map_err(|fault| Refusal::Load(fault.into()))?;
+        Ok(events.first().is_some_and(|first| *first.envelope.category != *stream.category))
     }
 
     /// Begins an aggregate under a new id; nothing needs to be read.
     pub fn begin<A: Aggregate>(&mut self, id: A::Id) -> Handle<A> {
-        let none = Version(0);
-        let loaded = Loaded { state: A::default(), version: none, edited: none, cached: false };
-        self.track(StreamId::of(A::Event::CATEGORY, id), loaded)
+        self.track(StreamId::of(A::Event::CATEGORY, id), nothing(false))
     }
 
     fn track<A: Aggregate>(&mut self, stream: StreamId, loaded: Loaded<A>) -> Handle<A> {
         let index = self.entries.len();
-        self.entries.push(Box::new(Tracked { stream, before: loaded.version, loaded, events: Vec::new() }));
+        let tracked = Tracked { stream, before: loaded.version, loaded, events: Vec::new() };
+        self.entries.push(Box::new(tracked));
         Handle { index, aggregate: PhantomData }
     }
 
@@ -117,7 +209,8 @@ impl<'c> Unit<'c> {
         self.tracked(handle).loaded.edited
     }
 
-    /// Demands that the client has seen the newest edit.
+    /// Demands that the client has seen the newest edit. What does not exist has none, and says
+    /// so itself when it is asked.
     ///
     /// # Errors
     /// [`Refusal::Stale`] otherwise.
@@ -128,7 +221,7 @@ impl<'c> Unit<'c> {
     ) -> Result<(), Refusal> {
         let current = self.edited(handle);
         match seen {
-            Some(seen) if seen != current => Err(Refusal::Stale { current }),
+            Some(seen) if current.0 > 0 && seen != current => Err(Refusal::Stale { current }),
             Some(_) | None => Ok(()),
         }
     }
@@ -142,12 +235,31 @@ impl<'c> Unit<'c> {
         handle: Handle<A>,
         command: &A::Command,
     ) -> Result<(), Refusal> {
+        self.judge(handle, command).map_err(Refusal::from)
+    }
+
+    /// As [`Self::decide`], for a use case that can go on after some refusals. Those that it
+    /// goes on after hold only if the append does: a refusal may rest on a state out of date.
+    ///
+    /// # Errors
+    /// The aggregate's refusal.
+    pub fn judge<A: Aggregate>(
+        &mut self,
+        handle: Handle<A>,
+        command: &A::Command,
+    ) -> Result<(), A::Error> {
         let now = self.ctx.now;
         let tracked = self.tracked_mut(handle);
         for event in tracked.loaded.state.decide(command, now)? {
             tracked.apply(event);
         }
         Ok(())
+    }
+
+    /// Whether anything happened to an aggregate in this unit, or all was already so.
+    #[must_use]
+    pub fn changed<A: Aggregate>(&self, handle: Handle<A>) -> bool {
+        !self.tracked(handle).events.is_empty()
     }
 
     /// Takes, releases or hands over a unique value with the append.
@@ -188,6 +300,11 @@ impl<'c> Unit<'c> {
         let entry = self.entries.get_mut(handle.index).map(|entry| entry.any_mut());
         entry.and_then(|any| any.downcast_mut()).expect("a handle of this unit")
     }
+}
+
+/// An aggregate without a past.
+fn nothing<A: Aggregate>(cached: bool) -> Loaded<A> {
+    Loaded { state: A::default(), version: Version(0), edited: Version(0), cached }
 }
 
 /// What is left to do once the append stands: keep the states, let the next in line go.
@@ -270,10 +387,6 @@ impl<A: Aggregate> Entry for Tracked<A> {
 ///
 /// # Errors
 /// If the log cannot be read.
-pub(crate) async fn holder(
-    ctx: &Context,
-    scope: &str,
-    key: &str,
-) -> Result<Option<Uuid>, Refusal> {
+pub(crate) async fn holder(ctx: &Context, scope: &str, key: &str) -> Result<Option<Uuid>, Refusal> {
     ctx.store.claim_owner(scope, key).await.map_err(|fault| Refusal::Load(fault.into()))
 }

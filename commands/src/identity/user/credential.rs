@@ -1,0 +1,72 @@
+//! Credentials beside the password.
+
+use domain::{
+    identity::{
+        CredentialId, UserId,
+        user::{User, UserCommand},
+    },
+    kernel::Personal,
+    permissions,
+};
+
+use crate::{Caller, Denied, Refusal, Unit, UseCase};
+
+/// Asks the caller for codes of an authenticator app from now on. The edge has seen a right one.
+#[derive(Debug, Clone)]
+pub struct EnrolTotp {
+    /// Whom.
+    pub user_id: UserId,
+    /// The credential's id.
+    pub credential_id: CredentialId,
+    /// The seed the app shares, sealed by the edge.
+    pub seed: Personal<String>,
+    /// What the user calls the app.
+    pub label: Option<String>,
+    /// The time step of the code that was seen: it works no second time.
+    pub step: i64,
+}
+
+impl UseCase for EnrolTotp {
+    type Answer = CredentialId;
+
+    fn authorise(&self, caller: &Caller) -> Result<(), Denied> {
+        caller.require_self(self.user_id)
+    }
+
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<CredentialId, Refusal> {
+        let user = unit.load::<User>(self.user_id).await?;
+        let enrol = UserCommand::EnrolTotp {
+            credential_id: self.credential_id,
+            seed: self.seed.clone(),
+            label: self.label.clone(),
+            step: Some(self.step),
+        };
+        unit.decide(user, &enrol)?;
+        Ok(self.credential_id)
+    }
+}
+
+/// Makes a credential worthless.
+#[derive(Debug, Clone)]
+pub struct RevokeCredential {
+    /// Whose.
+    pub user_id: UserId,
+    /// Which.
+    pub credential_id: CredentialId,
+    /// Why, for the record.
+    pub reason: String,
+}
+
+impl UseCase for RevokeCredential {
+    type Answer = ();
+
+    fn authorise(&self, caller: &Caller) -> Result<(), Denied> {
+        caller.require_self_or(self.user_id, permissions::IDENTITY_CREDENTIAL_REVOKE)
+    }
+
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
+        let user = unit.load::<User>(self.user_id).await?;
+        let (credential_id, reason) = (self.credential_id, self.reason.clone());
+        unit.decide(user, &UserCommand::RevokeCredential { credential_id, reason })
+    }
+}

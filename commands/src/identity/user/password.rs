@@ -1,0 +1,130 @@
+//! The password: changed by who knows it, reset by who has the mailbox or runs the platform.
+//!
+//! Whoever else may have learnt the old one is signed out in the same append.
+
+use domain::identity::{
+    CredentialId, UserId,
+    user::{NewPassword, NewToken, PresentedToken, User, UserCommand},
+};
+
+use super::{
+    TokenShown,
+    token::{send, show},
+};
+use crate::{Caller, Denied, Handle, Refusal, Unit, UseCase, identity::session};
+
+/// Why sessions ended when the password changed.
+const CHANGED: &str = "password changed";
+
+/// Sends a token to an address, to set another password. For an address that nobody has, nothing
+/// happens, and the answer is the same.
+#[derive(Debug, Clone)]
+pub struct RequestPasswordReset {
+    /// The user who has the address, if any.
+    pub user_id: Option<UserId>,
+    /// The token.
+    pub token: NewToken,
+}
+
+impl UseCase for RequestPasswordReset {
+    type Answer = ();
+
+    fn authorise(&self, _: &Caller) -> Result<(), Denied> {
+        Ok(())
+    }
+
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
+        let Some(user_id) = self.user_id else { return Ok(()) };
+        let user = unit.load::<User>(user_id).await?;
+        send(unit, user, &UserCommand::RequestPasswordReset(self.token.clone()))
+    }
+}
+
+/// Shows the token that was sent to reset the password.
+#[derive(Debug, Clone)]
+pub struct ResetPassword {
+    /// Whose.
+    pub user_id: UserId,
+    /// The token.
+    pub token: PresentedToken,
+    /// The new password.
+    pub password: NewPassword,
+}
+
+impl UseCase for ResetPassword {
+    type Answer = TokenShown;
+
+    fn authorise(&self, _: &Caller) -> Result<(), Denied> {
+        Ok(())
+    }
+
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<TokenShown, Refusal> {
+        let user = unit.load::<User>(self.user_id).await?;
+        let reset = UserCommand::ResetPassword {
+            token: self.token.clone(),
+            password: self.password.clone(),
+        };
+        let shown = show(unit, user, self.token.token_id, &reset)?;
+        if shown == TokenShown::Accepted {
+            sign_out(unit, user).await?;
+        }
+        Ok(shown)
+    }
+}
+
+/// Replaces the caller's password, who has just shown the old one.
+#[derive(Debug, Clone)]
+pub struct ChangePassword {
+    /// Whose.
+    pub user_id: UserId,
+    /// The credential against which the old password was checked.
+    pub verified: CredentialId,
+    /// The new password.
+    pub password: NewPassword,
+}
+
+impl UseCase for ChangePassword {
+    type Answer = ();
+
+    fn authorise(&self, caller: &Caller) -> Result<(), Denied> {
+        caller.require_self(self.user_id)
+    }
+
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
+        let user = unit.load::<User>(self.user_id).await?;
+        let password = self.password.clone();
+        unit.decide(user, &UserCommand::ChangePassword { verified: self.verified, password })?;
+        sign_out(unit, user).await
+    }
+}
+
+/// Sets a password in a user's stead, from the machine the platform runs on.
+#[derive(Debug, Clone)]
+pub struct ResetPasswordByOperator {
+    /// Whose.
+    pub user_id: UserId,
+    /// The new password.
+    pub password: NewPassword,
+}
+
+impl UseCase for ResetPasswordByOperator {
+    type Answer = ();
+
+    fn authorise(&self, caller: &Caller) -> Result<(), Denied> {
+        caller.require_system()
+    }
+
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
+        let user = unit.load::<User>(self.user_id).await?;
+        unit.decide(user, &UserCommand::SetPassword(self.password.clone()))?;
+        sign_out(unit, user).await
+    }
+}
+
+/// Ends all sessions but the one the caller is signed in with.
+async fn sign_out(unit: &mut Unit<'_>, user: Handle<User>) -> Result<(), Refusal> {
+    let own = session::own(&unit.ctx().caller);
+    let mut others = unit.state(user).present()?.live_sessions(unit.ctx().now);
+    others.retain(|id| Some(*id) != own);
+    session::end(unit, others, CHANGED).await
+}

@@ -1,0 +1,164 @@
+//! Signing up, and the first user of all.
+
+use domain::{
+    identity::{
+        PersonId, UserId,
+        person::{Person, PersonCommand, Profile},
+        user::{self, NewPassword, NewToken, User, UserCommand},
+    },
+    kernel::Personal,
+};
+use eventstore::Claim;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Caller, Denied, Handle, Refusal, Unit, UseCase,
+    identity::claims::{USER_EMAIL, USER_USERNAME},
+    unit::holder,
+};
+
+/// How a user came who signed up.
+const SIGN_UP: &str = "signup";
+/// How the first user came.
+const SEED: &str = "seed";
+
+/// A login and the human behind it.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// The login's id.
+    pub user_id: UserId,
+    /// The human's id.
+    pub person_id: PersonId,
+    /// What is known of the human.
+    pub profile: Profile,
+    /// The address.
+    pub email: Personal<String>,
+    /// Keyed digest of the address.
+    pub email_digest: String,
+    /// A name to sign in with instead of the address.
+    pub username: Option<String>,
+    /// The password.
+    pub password: NewPassword,
+}
+
+/// Signs somebody up. A taken address fails with `Taken` of `user.email`; who asks answers as if
+/// it had not, and asks [`NoteRegistrationAttempt`].
+#[derive(Debug, Clone)]
+pub struct Register {
+    /// The login and the human.
+    pub new: NewUser,
+    /// The token that goes to the address.
+    pub token: NewToken,
+}
+
+/// Who was signed up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// The login.
+    pub user_id: UserId,
+    /// The human.
+    pub person_id: PersonId,
+}
+
+impl UseCase for Register {
+    type Answer = Registered;
+
+    fn authorise(&self, _: &Caller) -> Result<(), Denied> {
+        Ok(())
+    }
+
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<Registered, Refusal> {
+        let user = bring_in(unit, &self.new, SIGN_UP, false)?;
+        unit.decide(user, &UserCommand::RequestEmailVerification(self.token.clone()))?;
+        Ok(Registered { user_id: self.new.user_id, person_id: self.new.person_id })
+    }
+}
+
+/// Notes that somebody tried to sign up with an address that is taken, so that its owner is told.
+#[derive(Debug, Clone)]
+pub struct NoteRegistrationAttempt {
+    /// Keyed digest of the address.
+    pub email_digest: String,
+    /// The client's address.
+    pub ip: Option<Personal<String>>,
+}
+
+impl UseCase for NoteRegistrationAttempt {
+    type Answer = ();
+
+    fn authorise(&self, _: &Caller) -> Result<(), Denied> {
+        Ok(())
+    }
+
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
+        let owner = holder(unit.ctx(), USER_EMAIL, &self.email_digest).await?;
+        let Some(owner) = owner else { return Ok(()) };
+        let user = unit.load::<User>(UserId::from_uuid(owner)).await?;
+        unit.decide(user, &UserCommand::NoteRegistrationAttempt { ip: self.ip.clone() })
+    }
+}
+
+/// Brings in the user who runs the platform, at start-up. Does nothing if the address is known,
+/// so each start may ask anew, under a command id of its own.
+#[derive(Debug, Clone)]
+pub struct SeedAdmin {
+    /// The login and the human.
+    pub new: NewUser,
+}
+
+/// The user who runs the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seeded {
+    /// The login.
+    pub user_id: UserId,
+    /// Whether it is new: only then does the password that was passed work.
+    pub is_new: bool,
+}
+
+impl UseCase for SeedAdmin {
+    type Answer = Seeded;
+
+    fn authorise(&self, caller: &Caller) -> Result<(), Denied> {
+        caller.require_system()
+    }
+
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<Seeded, Refusal> {
+        if let Some(known) = holder(unit.ctx(), USER_EMAIL, &self.new.email_digest).await? {
+            return Ok(Seeded { user_id: UserId::from_uuid(known), is_new: false });
+        }
+        bring_in(unit, &self.new, SEED, true)?;
+        Ok(Seeded { user_id: self.new.user_id, is_new: true })
+    }
+}
+
+fn bring_in(
+    unit: &mut Unit<'_>,
+    new: &NewUser,
+    via: &str,
+    verified: bool,
+) -> Result<Handle<User>, Refusal> {
+    let person = unit.begin::<Person>(new.person_id);
+    let user = unit.begin::<User>(new.user_id);
+    let known = PersonCommand::Register {
+        person_id: new.person_id,
+        profile: new.profile.clone(),
+        user_id: Some(new.user_id),
+    };
+    unit.decide(person, &known)?;
+    let register = user::Register {
+        user_id: new.user_id,
+        person_id: new.person_id,
+        email: new.email.clone(),
+        email_digest: new.email_digest.clone(),
+        username: new.username.clone(),
+        via: via.to_owned(),
+        verified,
+    };
+    unit.decide(user, &UserCommand::Register(Box::new(register)))?;
+    unit.decide(user, &UserCommand::SetPassword(new.password.clone()))?;
+    unit.claim(Claim::take(USER_EMAIL, new.email_digest.clone(), new.user_id));
+    if let Some(name) = &new.username {
+        unit.claim(Claim::take(USER_USERNAME, name.clone(), new.user_id));
+    }
+    Ok(user)
+}

@@ -1,0 +1,269 @@
+//! Keeping policies up with the log, each wherever its lease is held.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use domain::kernel::Position;
+use eventstore::{Fenced, Lease, Opened, Parked, Processes, Store, Stored, Unavailable};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+use uuid::Uuid;
+
+use super::{
+    Clock, Deadlines, Fault, Memory, Policies, Policy, UserExit, Welcome, timers::TimerLoop,
+};
+use crate::{Caller, Context};
+
+/// What stands where other consumers name the schema they write to.
+pub(super) const TARGET: &str = "policy";
+/// Events noted in one transaction.
+const BATCH: usize = 256;
+/// How often a lease is renewed while nothing is noted.
+const RENEW: Duration = Duration::from_secs(2);
+/// How long to rest at first after a fault, or while another process has the lease.
+const REST: Duration = Duration::from_millis(200);
+/// How long to rest at most.
+const LONGEST_REST: Duration = Duration::from_secs(10);
+
+/// What policies and timers need to run.
+#[derive(Clone)]
+pub struct PolicyRunner {
+    store: Store,
+    processes: Processes,
+    clock: Clock,
+    policies: Policies,
+}
+
+impl std::fmt::Debug for PolicyRunner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PolicyRunner")
+    }
+}
+
+/// The running policies; they stop when it is told to.
+#[derive(Debug)]
+pub struct PolicyHandle {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// Why a policy stopped following for the moment.
+#[derive(Debug, thiserror::Error)]
+pub enum Interrupted {
+    /// Another process has its lease.
+    #[error(transparent)]
+    Fenced(#[from] Fenced),
+    /// The log cannot be reached.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// What it asked cannot be done now.
+    #[error("{0}")]
+    Later(String),
+}
+
+impl PolicyHandle {
+    /// Lets each policy finish what it is at, gives the leases back, and waits for that.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+impl PolicyRunner {
+    /// Everything ready to start.
+    #[must_use]
+    pub fn new(store: Store, processes: Processes, clock: Clock) -> Self {
+        let names = [Welcome::NAME, UserExit::NAME, Deadlines::NAME];
+        let policies = Policies::new(&processes, &names);
+        Self { store, processes, clock, policies }
+    }
+
+    /// For waiting until policies have dealt with something.
+    #[must_use]
+    pub fn policies(&self) -> Policies {
+        self.policies.clone()
+    }
+
+    /// Starts all policies, and the firing of timers.
+    #[must_use]
+    pub fn start(self) -> PolicyHandle {
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(self.clone().keep(Welcome, stopping.clone()));
+        tasks.spawn(self.clone().keep(UserExit, stopping.clone()));
+        tasks.spawn(self.clone().keep(Deadlines, stopping.clone()));
+        tasks.spawn(TimerLoop::new(self.store, &self.processes, self.clock).keep(stopping));
+        PolicyHandle { stop, tasks }
+    }
+
+    async fn keep<P: Policy>(self, policy: P, mut stopping: watch::Receiver<bool>) {
+        #[expect(clippy::disallowed_methods, reason = "a process names itself once")]
+        let owner = Uuid::now_v7();
+        let mut rest = REST;
+        while !*stopping.borrow() {
+            let started = Instant::now();
+            match self.run(&policy, owner, &stopping).await {
+                Ok(()) => rest = REST,
+                Err(cause) => {
+                    tracing::warn!(policy = P::NAME, ?cause, "policy interrupted");
+                    let was_fine = started.elapsed() > LONGEST_REST;
+                    rest = if was_fine { REST } else { rest.saturating_mul(2).min(LONGEST_REST) };
+                }
+            }
+            drop(timeout(rest, stopping.wait_for(|stop| *stop)).await);
+        }
+    }
+
+    async fn run<P: Policy>(
+        &self,
+        policy: &P,
+        owner: Uuid,
+        stopping: &watch::Receiver<bool>,
+    ) -> Result<(), Interrupted> {
+        let leases = self.processes.leases();
+        let Some(lease) = leases.acquire(P::NAME, TARGET, owner).await? else { return Ok(()) };
+        let outcome = self.follow(policy, &lease, stopping).await;
+        if outcome.is_ok() {
+            leases.release(&lease).await?;
+        }
+        outcome
+    }
+
+    async fn follow<P: Policy>(
+        &self,
+        policy: &P,
+        lease: &Lease,
+        stopping: &watch::Receiver<bool>,
+    ) -> Result<(), Interrupted> {
+        let mut blocked = self.retry(policy, lease).await?;
+        let mut subscription = self.store.subscribe(lease.position);
+        self.policies.reached(P::NAME, lease.position);
+        let mut noted = Instant::now();
+        while !*stopping.borrow() {
+            let events = subscription.next(BATCH).await?;
+            if !events.is_empty() {
+                self.take_in(policy, lease, &mut blocked, &events).await?;
+                self.policies.reached(P::NAME, subscription.position());
+                noted = Instant::now();
+            } else if noted.elapsed() > RENEW {
+                self.processes.leases().renew(lease).await?;
+                noted = Instant::now();
+            }
+        }
+        Ok(())
+    }
+
+    /// Deals with events, and notes what they led to. Whatever interrupts it, all of them are
+    /// dealt with again.
+    async fn take_in<P: Policy>(
+        &self,
+        policy: &P,
+        lease: &Lease,
+        blocked: &mut BTreeSet<Uuid>,
+        events: &[Stored],
+    ) -> Result<(), Interrupted> {
+        let wanted = events.iter().filter(|event| policy.wants(&event.envelope.category));
+        let wanted: Vec<_> = wanted.cloned().collect();
+        let mut memory = Memory::new(&self.processes, P::NAME);
+        let mut parked = Vec::new();
+        let mut renewed = Instant::now();
+        for event in self.store.open(&wanted).await? {
+            let stream = event.envelope.stream;
+            let outcome = if blocked.contains(&stream) {
+                Err("an earlier event of the stream is parked".to_owned())
+            } else {
+                self.deal_with(policy, &event, &mut memory).await?
+            };
+            match outcome {
+                Ok(()) => memory.keep(),
+                Err(cause) => {
+                    memory.discard();
+                    blocked.insert(stream);
+                    parked.push(park::<P>(&event, cause));
+                }
+            }
+            if renewed.elapsed() > RENEW {
+                self.processes.leases().renew(lease).await?;
+                renewed = Instant::now();
+            }
+        }
+        let end = events.last().map_or(lease.position, |last| last.envelope.position);
+        let notes = memory.into_notes(parked, Vec::new());
+        Ok(self.processes.note(lease, &notes, end).await?)
+    }
+
+    /// Tries parked events once more, in order. Answers the streams that stay blocked.
+    async fn retry<P: Policy>(
+        &self,
+        policy: &P,
+        lease: &Lease,
+    ) -> Result<BTreeSet<Uuid>, Interrupted> {
+        let mut blocked = BTreeSet::new();
+        for parked in self.processes.parked().list(Some((P::NAME, TARGET))).await? {
+            let before = Position(parked.position.0.saturating_sub(1));
+            let events = self.store.read(before, 1).await?;
+            for event in self.store.open(&events).await? {
+                let stream = event.envelope.stream;
+                let mut memory = Memory::new(&self.processes, P::NAME);
+                let is_blocked = blocked.contains(&stream);
+                if is_blocked || self.deal_with(policy, &event, &mut memory).await?.is_err() {
+                    blocked.insert(stream);
+                    continue;
+                }
+                memory.keep();
+                let notes = memory.into_notes(Vec::new(), vec![parked.position]);
+                self.processes.note(lease, &notes, lease.position).await?;
+            }
+        }
+        Ok(blocked)
+    }
+
+    /// Hands an event to a policy and takes its steps. The inner error says why it must be parked.
+    async fn deal_with<P: Policy>(
+        &self,
+        policy: &P,
+        event: &Opened,
+        memory: &mut Memory<'_>,
+    ) -> Result<Result<(), String>, Interrupted> {
+        match self.take_steps(policy, event, memory).await {
+            Ok(()) => Ok(Ok(())),
+            Err(Fault::Later(cause)) => Err(Interrupted::Later(cause)),
+            Err(Fault::Never(cause)) => Ok(Err(cause)),
+        }
+    }
+
+    async fn take_steps<P: Policy>(
+        &self,
+        policy: &P,
+        event: &Opened,
+        memory: &mut Memory<'_>,
+    ) -> Result<(), Fault> {
+        for step in policy.react(event, memory).await? {
+            let ctx = Context {
+                store: self.store.clone(),
+                caller: Caller::system(),
+                now: (self.clock)(),
+                command: step.key(P::NAME, event.envelope.event_id),
+                correlation_id: event.envelope.correlation_id,
+                causation_id: Some(event.envelope.event_id),
+                request: None,
+            };
+            step.take(&ctx).await?;
+        }
+        Ok(())
+    }
+}
+
+fn park<P: Policy>(event: &Opened, cause: String) -> Parked {
+    let position = event.envelope.position;
+    tracing::error!(policy = P::NAME, %position, cause, "an event is parked");
+    Parked {
+        consumer: P::NAME.to_owned(),
+        target: TARGET.to_owned(),
+        position,
+        keys: vec![format!("stream/{}", event.envelope.stream)],
+        cause,
+    }
+}

@@ -1,0 +1,197 @@
+//! Frozen, archived and purged organizations: what still goes, and what does not.
+
+use chrono::TimeDelta;
+use commands::{
+    Caller,
+    organization::{
+        identity_provider, invitation, membership,
+        organization::{
+            Activate, AddOwner, Archive, Create, EndTrial, ExtendTrial, Freeze, Purge, RemoveOwner,
+            Rename, Restore, SetPlanLabel, StartTrial, Unfreeze,
+        },
+        role, role_assignment, service_principal, workspace,
+    },
+};
+use domain::{
+    kernel::KeyId,
+    organization::{
+        InvitationId, OrganizationId, Principal, PrincipalKind, ScopeKind, ServicePrincipalId,
+        identity_provider::{IdentityProviderKind, Settings},
+        organization::{Create as Creation, Organization, OrganizationKind, OrganizationStatus},
+        role::Content,
+    },
+};
+
+use crate::support::{Human, World, creation, mint, signed_in};
+
+async fn frozen(world: &World, owner: Human) -> OrganizationId {
+    let id = world.organization(owner, "acme").await;
+    world.done(&Caller::system(), &Freeze { organization_id: id, reason: "unpaid".into() }).await;
+    id
+}
+
+async fn status(world: &World, id: OrganizationId) -> OrganizationStatus {
+    world.state::<Organization>(id).await.present().unwrap().status
+}
+
+/// Asks one thing of each kind; all must be refused alike.
+async fn nothing_changes(world: &World, ada: Human, bob: Human, id: OrganizationId) {
+    let owner = world.owner(ada, id).await;
+    let code = "organization-wrong-status";
+    let organization_id = id;
+    let name = || "x".to_owned();
+    macro_rules! refused {
+        ($($what:expr),+ $(,)?) => { $(World::refused(world.ask(&owner, &$what).await, code);)+ };
+    }
+    let user_id = bob.user;
+    let principal = Principal { kind: PrincipalKind::User, id: bob.user.uuid() };
+    let content = Content {
+        name: name(),
+        description: None,
+        scopes: vec![ScopeKind::Organization],
+        permissions: vec![],
+    };
+    refused![
+        Rename { organization_id, seen: None, name: name() },
+        AddOwner { organization_id, user_id },
+        RemoveOwner { organization_id, user_id },
+        workspace::Create { organization_id, slug: name(), name: name(), description: None },
+        membership::SetTitle { organization_id, user_id, seen: None, title: None },
+        membership::Suspend { organization_id, user_id, reason: name() },
+        membership::Reinstate { organization_id, user_id },
+        membership::Remove { organization_id, user_id, reason: name() },
+        membership::Leave { organization_id },
+        invitation::Revoke { organization_id, invitation_id: InvitationId::from_uuid(mint()) },
+        role::Define { organization_id: Some(id), key: name(), content },
+        role_assignment::Assign {
+            organization_id,
+            workspace_id: None,
+            role_id: role::MEMBER,
+            principal,
+            expires_at: None,
+            reason: None
+        },
+        service_principal::Create { organization_id, workspace_id: None, name: name() },
+        service_principal::Disable {
+            organization_id,
+            service_principal_id: ServicePrincipalId::from_uuid(mint()),
+            reason: name()
+        },
+        identity_provider::Configure {
+            organization_id,
+            kind: IdentityProviderKind::Oidc,
+            settings: Settings::default()
+        },
+    ];
+}
+
+#[tokio::test]
+async fn nothing_in_a_frozen_or_archived_organization_changes() {
+    let world = World::new().await;
+    let (ada, bob) = (world.human("ada").await, world.human("bob").await);
+    let organization_id = world.organization(ada, "acme").await;
+    world.join(organization_id, bob, &[]).await;
+    let (system, reason) = (Caller::system(), || "unpaid".to_owned());
+    world.done(&system, &Freeze { organization_id, reason: reason() }).await;
+    nothing_changes(&world, ada, bob, organization_id).await;
+
+    // The contract can, as that may end the frost.
+    let label = SetPlanLabel { organization_id, seen: None, label: "Gold".into() };
+    let admin = world.admin(bob).await;
+    world.done(&admin, &label).await;
+    let add = membership::Add { organization_id, user_id: ada.user, title: None, role_ids: vec![] };
+    World::refused(world.ask(&admin, &add).await, "organization-wrong-status");
+
+    world.done(&system, &Archive { organization_id, reason: reason() }).await;
+    nothing_changes(&world, ada, bob, organization_id).await;
+    World::refused(world.ask(&admin, &label).await, "organization-wrong-status");
+}
+
+#[tokio::test]
+async fn the_platform_ends_access_in_a_frozen_organization_too() {
+    let world = World::new().await;
+    let (ada, bob) = (world.human("ada").await, world.human("bob").await);
+    let organization_id = world.organization(ada, "acme").await;
+    world.join(organization_id, bob, &[]).await;
+    let system = Caller::system();
+    world.done(&system, &Freeze { organization_id, reason: "unpaid".into() }).await;
+    let remove =
+        membership::Remove { organization_id, user_id: bob.user, reason: "deleted".into() };
+    world.done(&system, &remove).await;
+}
+
+#[tokio::test]
+async fn a_frozen_organization_thaws_and_an_archived_one_is_restored() {
+    let world = World::new().await;
+    let ada = world.human("ada").await;
+    let organization_id = frozen(&world, ada).await;
+    let owner = world.owner(ada, organization_id).await;
+    World::refused(world.ask(&owner, &Unfreeze { organization_id }).await, "forbidden");
+    let admin = world.admin(ada).await;
+    world.done(&admin, &Unfreeze { organization_id }).await;
+    world.done(&owner, &Archive { organization_id, reason: "closing".into() }).await;
+    world.done(&owner, &Restore { organization_id }).await;
+    assert_eq!(status(&world, organization_id).await, OrganizationStatus::Active);
+}
+
+#[tokio::test]
+async fn a_trial_runs_out_unless_somebody_acts() {
+    let world = World::new().await;
+    let ada = world.human("ada").await;
+    let organization = Creation { kind: OrganizationKind::Demo, ..creation(ada, "acme") };
+    let organization_id = organization.organization_id;
+    let admin = world.admin(ada).await;
+    world.done(&admin, &Create { organization }).await;
+    let ends_at = world.now() + TimeDelta::days(14);
+    world.done(&admin, &StartTrial { organization_id, ends_at }).await;
+    let extended = ends_at + TimeDelta::days(7);
+    world.done(&admin, &ExtendTrial { organization_id, ends_at: extended }).await;
+
+    let end = EndTrial { organization_id };
+    World::refused(world.ask(&admin, &end).await, "denied-missing");
+    world.pass(TimeDelta::days(14));
+    world.done(&Caller::system(), &end).await;
+    assert_eq!(status(&world, organization_id).await, OrganizationStatus::Trial, "not yet");
+    world.pass(TimeDelta::days(7));
+    world.done(&Caller::system(), &end).await;
+    assert_eq!(status(&world, organization_id).await, OrganizationStatus::Frozen);
+    world.done(&Caller::system(), &end).await;
+    world.done(&admin, &Unfreeze { organization_id }).await;
+    world.done(&admin, &Activate { organization_id, reason: "paid".into() }).await;
+    world.done(&Caller::system(), &end).await;
+    assert_eq!(status(&world, organization_id).await, OrganizationStatus::Active);
+}
+
+#[tokio::test]
+async fn a_purge_destroys_the_key_and_holds_the_slug() {
+    let world = World::new().await;
+    let ada = world.human("ada").await;
+    let organization_id = world.organization(ada, "acme").await;
+    let owner = world.owner(ada, organization_id).await;
+    // Something sealed under the organization's key.
+    let service =
+        service_principal::Create { organization_id, workspace_id: None, name: "Importer".into() };
+    let service = world.done(&owner, &service).await.service_principal_id;
+    world
+        .done(&owner, &super::service_principal::issue(organization_id, service, "ch_aaaaaaaa"))
+        .await;
+    world.done(&owner, &Archive { organization_id, reason: "closing".into() }).await;
+    let admin = world.admin(ada).await;
+    let purge = Purge { organization_id };
+    World::refused(world.ask(&owner, &purge).await, "forbidden");
+    World::refused(world.ask(&admin, &purge).await, "organization-purge-too-early");
+    world.pass(TimeDelta::days(91));
+    let position = world.head().await;
+    world.done(&admin, &purge).await;
+
+    let purged = world.store.read(position, 1).await.unwrap();
+    let key: KeyId = organization_id.key();
+    assert!(purged.first().unwrap().payload.contains(&key.to_string()));
+    let again = Create { organization: creation(ada, "acme") };
+    World::refused(world.ask(&signed_in(ada), &again).await, "organization.slug");
+    let events = world.store.read_stream(service.uuid(), domain::kernel::Version(1)).await.unwrap();
+    let opened = world.store.open(&events).await.unwrap();
+    assert!(opened.first().unwrap().payload.contains(r#"{"~":null}"#), "the hash is gone");
+    let rename = Rename { organization_id, seen: None, name: "x".into() };
+    World::refused(world.ask(&owner, &rename).await, "not-found");
+}

@@ -1,0 +1,11 @@
+//! Rules of the organization module that span several streams.
+
+mod identity_provider;
+mod invitation;
+mod life;
+mod membership;
+mod organization;
+mod role;
+mod role_assignment;
+mod service_principal;
+mod workspace;

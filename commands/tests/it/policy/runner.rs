@@ -1,0 +1,64 @@
+//! Leases and checkpoints of policies.
+
+use domain::kernel::{Actor, StreamId, TenantId};
+use eventstore::{CommandKey, Expected, Meta, NewEvent, StreamAppend};
+
+use super::Stage;
+use crate::support::mint;
+
+#[tokio::test]
+async fn a_stopped_policy_gives_its_lease_back_and_goes_on_where_it_was() {
+    let stage = Stage::new().await;
+    stage.world.newcomer("ada").await;
+    stage.settle().await;
+    let position = |name: &'static str| {
+        let leases = stage.processes().leases();
+        async move { leases.position(name, "policy").await.unwrap() }
+    };
+    let head = stage.world.head().await;
+    for name in ["policy.welcome", "policy.user_exit", "policy.deadlines"] {
+        assert_eq!(position(name).await, head);
+        let lease = stage.processes().leases().acquire(name, "policy", mint()).await.unwrap();
+        let lease = lease.unwrap();
+        stage.processes().leases().release(&lease).await.unwrap();
+    }
+    stage.world.newcomer("bob").await;
+    stage.settle().await;
+    assert!(position("policy.welcome").await > head);
+}
+
+#[tokio::test]
+async fn an_event_nobody_understands_is_parked_and_blocks_nobody_else() {
+    let stage = Stage::new().await;
+    let stream = StreamId { category: "identity.user", id: mint() };
+    let event =
+        NewEvent { name: "teleported".into(), schema_version: 1, payload: "{}".into(), key: None };
+    let append = eventstore::Append {
+        command: CommandKey { tenant: TenantId::PLATFORM, id: mint(), digest: [0; 32] },
+        reply: None,
+        streams: vec![StreamAppend {
+            tenant: TenantId::PLATFORM,
+            stream,
+            expected: Expected::Any,
+            events: vec![event],
+        }],
+        claims: vec![],
+        shred: vec![],
+        meta: Meta {
+            actor: Actor::SYSTEM,
+            correlation_id: mint(),
+            causation_id: None,
+            request: None,
+            request_key: None,
+            occurred_at: stage.world.now(),
+        },
+    };
+    stage.world.store.append(append).await.unwrap();
+    let ada = stage.world.newcomer("ada").await;
+    stage.settle().await;
+    let parked = stage.processes().parked().list(None).await.unwrap();
+    let consumers: Vec<_> = parked.iter().map(|parked| parked.consumer.as_str()).collect();
+    assert_eq!(consumers, ["policy.user_exit", "policy.welcome"]);
+    let slug = super::own_slug(ada);
+    assert!(stage.world.holder("organization.slug", &slug).await.is_some());
+}
