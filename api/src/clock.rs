@@ -16,7 +16,10 @@ impl Clock {
     /// The system's clock.
     #[must_use]
     pub fn system() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "this is the edge's one reading of the clock")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the edge's one reading of the clock"
+        )]
         Self(Arc::new(chrono::Utc::now))
     }
 

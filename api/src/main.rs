@@ -1,2 +1,8 @@
-//! Stub.
-fn main() {}
+//! `platformctl`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    api::crypto::install();
+    api::cli::run()
+}

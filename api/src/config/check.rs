@@ -39,7 +39,11 @@ impl Faults {
             "must be http(s)://host[:port] without a path, query or trailing slash",
         );
         let origins_ok = http.cors_origins.iter().all(|origin| is_origin(origin));
-        self.refuse_if(!origins_ok, "http.cors_origins", "each must be https://host[:port]; `*` is refused");
+        self.refuse_if(
+            !origins_ok,
+            "http.cors_origins",
+            "each must be https://host[:port]; `*` is refused",
+        );
         let body_ok = (1_024..=67_108_864).contains(&http.body_limit_bytes);
         self.refuse_if(!body_ok, "http.body_limit_bytes", "must be 1 KiB to 64 MiB");
         let headers_ok = (8_192..=65_536).contains(&http.header_limit_bytes);
@@ -71,8 +75,16 @@ impl Faults {
         let access_ok = (1..=900).contains(&auth.access_ttl_seconds);
         self.refuse_if(!access_ok, "auth.access_ttl_seconds", "must be 1 to 900");
         let refresh_ok = (auth.access_ttl_seconds..=2_592_000).contains(&auth.refresh_ttl_seconds);
-        self.refuse_if(!refresh_ok, "auth.refresh_ttl_seconds", "must be access_ttl_seconds to 30 days");
-        self.refuse_if(auth.refresh_grace_seconds > 60, "auth.refresh_grace_seconds", "must be at most 60");
+        self.refuse_if(
+            !refresh_ok,
+            "auth.refresh_ttl_seconds",
+            "must be access_ttl_seconds to 30 days",
+        );
+        self.refuse_if(
+            auth.refresh_grace_seconds > 60,
+            "auth.refresh_grace_seconds",
+            "must be at most 60",
+        );
         self.refuse_if(auth.audience.is_empty(), "auth.audience", "must not be empty");
         self.refuse_if(auth.login_attempts == 0, "auth.login_attempts", "must be at least 1");
         let hashing_ok = argon2::Params::new(
@@ -87,7 +99,11 @@ impl Faults {
             "argon2id does not work with these costs",
         );
         let zero = |n: u32| n == 0;
-        self.refuse_if(zero(auth.sign_ups_per_hour), "auth.sign_ups_per_hour", "must be at least 1");
+        self.refuse_if(
+            zero(auth.sign_ups_per_hour),
+            "auth.sign_ups_per_hour",
+            "must be at least 1",
+        );
         self.refuse_if(
             zero(auth.login_failures_per_minute),
             "auth.login_failures_per_minute",
@@ -115,12 +131,20 @@ impl Faults {
             self.refuse_if(placeholder, key, "its password is a placeholder");
         }
         let auth = &config.auth;
-        let cost = u64::from(auth.password_memory_kib)
-            .saturating_mul(u64::from(auth.password_iterations));
+        let cost =
+            u64::from(auth.password_memory_kib).saturating_mul(u64::from(auth.password_iterations));
         let weak = cost < PASSWORD_MIN_KIB_PASSES || auth.password_memory_kib < 7_168;
         self.refuse_if(weak, "auth.password_memory_kib", "weaker than 46 MiB in one pass");
-        self.refuse_if(auth.access_ttl_seconds < 300, "auth.access_ttl_seconds", "must be at least 300 in production");
-        self.refuse_if(!config.rate_limit.enabled, "rate_limit.enabled", "must be true in production");
+        self.refuse_if(
+            auth.access_ttl_seconds < 300,
+            "auth.access_ttl_seconds",
+            "must be at least 300 in production",
+        );
+        self.refuse_if(
+            !config.rate_limit.enabled,
+            "rate_limit.enabled",
+            "must be true in production",
+        );
         let local = config.mail.from.contains("@localhost");
         self.refuse_if(local, "mail.from", "must be an address that can be answered");
     }
@@ -195,6 +219,9 @@ mod tests {
         assert_eq!(any, ["http.cors_origins"]);
         let smtp = keys(|config| config.mail.adapter = MailAdapter::Smtp);
         assert_eq!(smtp, ["mail.smtp_url"]);
-        assert_eq!(keys(|config| config.auth.password_iterations = 0), ["auth.password_memory_kib"]);
+        assert_eq!(
+            keys(|config| config.auth.password_iterations = 0),
+            ["auth.password_memory_kib"]
+        );
     }
 }

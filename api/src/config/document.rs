@@ -28,32 +28,51 @@ const fn secret(path: &'static str, meaning: &'static str) -> Key {
 /// Every key there is.
 pub const KEYS: &[Key] = &[
     key("environment", "`development` or `production`; production refuses unsafe values"),
+    key("data_dir", "the folder of all that is stored, unless a key below names another"),
     key("http.bind", "address and port to listen on; port 0 takes a free one"),
-    key("http.public_url", "how the platform is reached from outside; links are built from it alone, never from request headers"),
+    key(
+        "http.public_url",
+        "how the platform is reached from outside; links are built from it alone, never from request headers",
+    ),
     key("http.body_limit_bytes", "largest body of a request"),
     key("http.header_limit_bytes", "largest request line with headers"),
     key("http.header_timeout_seconds", "longest wait for the headers of a request"),
     key("http.body_timeout_seconds", "longest wait for the body of a request"),
-    key("http.request_timeout_seconds", "longest wait for an answer; what was begun is finished in the background"),
+    key(
+        "http.request_timeout_seconds",
+        "longest wait for an answer; what was begun is finished in the background",
+    ),
     key("http.idle_timeout_seconds", "longest wait for the next request on an open connection"),
     key("http.drain_timeout_seconds", "longest wait for running requests when stopping"),
     key("http.max_connections", "most connections at once; others wait in the system's queue"),
     key("http.max_requests", "most requests being answered at once; others get `overloaded`"),
     key("http.cors_origins", "origins that browsers may call from; none by default"),
-    key("http.trusted_proxies", "how many proxies in front append to `X-Forwarded-For`; 0 ignores the header"),
-    secret("database.url", "an existing PostgreSQL server; without it the platform runs its own. `DATABASE_URL` says the same"),
+    key(
+        "http.trusted_proxies",
+        "how many proxies in front append to `X-Forwarded-For`; 0 ignores the header",
+    ),
+    secret(
+        "database.url",
+        "an existing PostgreSQL server; without it the platform runs its own. `DATABASE_URL` says the same",
+    ),
     key("database.max_connections", "most connections of the pool"),
     key("database.data_dir", "where the platform's own server keeps its data"),
-    key("log.format", "`text` for people, `json` for machines"),
+    key("log.format", "`text` for people, `json` for machines; `auto` is `json` in production"),
     key("log.filter", "which lines are written, such as `info` or `info,api=debug`"),
     key("mail.adapter", "`outbox` writes mails into a folder, `smtp` sends them"),
     key("mail.from", "the sender"),
     key("mail.outbox_dir", "the folder of the outbox"),
-    secret("mail.smtp_url", "`smtps://user:password@host:port`, or `smtp://…?tls=required` for STARTTLS"),
+    secret(
+        "mail.smtp_url",
+        "`smtps://user:password@host:port`, or `smtp://…?tls=required` for STARTTLS",
+    ),
     key("mail.send_timeout_seconds", "longest wait for the server to take a mail"),
     key("auth.access_ttl_seconds", "life of an access token, at most 900"),
     key("auth.refresh_ttl_seconds", "life of a session without refresh"),
-    key("auth.refresh_grace_seconds", "how long a spent refresh token still answers with its successor"),
+    key(
+        "auth.refresh_grace_seconds",
+        "how long a spent refresh token still answers with its successor",
+    ),
     key("auth.issuer", "`iss` of the tokens; the public URL unless set"),
     key("auth.audience", "`aud` of the tokens"),
     key("auth.password_memory_kib", "memory of one argon2id hash"),
@@ -61,11 +80,20 @@ pub const KEYS: &[Key] = &[
     key("auth.password_parallelism", "lanes of one argon2id hash"),
     key("auth.login_attempts", "failed sign-ins after which an account is refused to a network"),
     key("auth.login_window_seconds", "for how long it is refused"),
-    key("auth.login_failures_per_minute", "failed sign-ins per network over all accounts before it is slowed"),
+    key(
+        "auth.login_failures_per_minute",
+        "failed sign-ins per network over all accounts before it is slowed",
+    ),
     key("auth.sign_ups_per_hour", "sign-ups per network"),
-    key("keys.dir", "where the master key and the signing keys lie; back it up, without it personal data is lost"),
+    key(
+        "keys.dir",
+        "where the master key and the signing keys lie; back it up, without it personal data is lost",
+    ),
     key("rate_limit.enabled", "whether requests are limited per network and account"),
-    key("rate_limit.per_address_per_minute", "requests per network: one IPv4 address or one IPv6 /64"),
+    key(
+        "rate_limit.per_address_per_minute",
+        "requests per network: one IPv4 address or one IPv6 /64",
+    ),
     key("rate_limit.per_account_per_minute", "requests per user or API key"),
     key("rate_limit.max_keys", "most networks and accounts remembered at once"),
 ];
@@ -84,6 +112,8 @@ pub fn markdown() -> String {
          their names, and environment variables. A key `section.key` is the variable\n\
          `PLATFORM__SECTION__KEY`; lists are separated by commas. Secrets may also be read from a\n\
          file named by `PLATFORM__SECTION__KEY_FILE`. `DATABASE_URL` means `database.url`.\n\n\
+         Relative folders lie in `data_dir`. Unless set, it is `/var/lib/commonhold` for root, else\n\
+         `$XDG_DATA_HOME/commonhold`, else `~/.local/share/commonhold`.\n\n\
          An unknown key or an unsafe value stops the start and is named with its layer.\n\
          `platformctl config check` prints what is in effect and where it comes from.\n\n\
          This file is written by `platformctl docs generate`.\n\n\

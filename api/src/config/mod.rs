@@ -7,6 +7,7 @@
 mod check;
 mod document;
 mod layers;
+mod place;
 mod secret;
 
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 pub use document::{KEYS, Key, markdown};
 pub use layers::{ConfigError, Fault, Loaded, Setting, load};
 pub use secret::Secret;
+
+pub(crate) use layers::yaml;
 
 domain::text_enum! {
     /// How strict the start-up is about unsafe values.
@@ -30,6 +33,8 @@ domain::text_enum! {
 domain::text_enum! {
     /// How log lines are written.
     pub enum LogFormat {
+        /// As JSON in production, as text in development.
+        Auto = "auto",
         /// For people.
         Text = "text",
         /// For machines: one JSON object a line.
@@ -53,6 +58,8 @@ domain::text_enum! {
 pub struct Config {
     /// How strict the start-up is.
     pub environment: Environment,
+    /// The folder of all that is stored, if not elsewhere: found at start-up unless set.
+    pub data_dir: Option<PathBuf>,
     /// The HTTP server.
     pub http: Http,
     /// The database.
@@ -191,6 +198,18 @@ pub struct RateLimit {
     pub max_keys: usize,
 }
 
+impl Config {
+    /// Whether log lines are JSON.
+    #[must_use]
+    pub fn logs_json(&self) -> bool {
+        match self.log.format {
+            LogFormat::Json => true,
+            LogFormat::Text => false,
+            LogFormat::Auto => self.environment == Environment::Production,
+        }
+    }
+}
+
 impl Auth {
     /// `iss` of our tokens.
     #[must_use]
@@ -203,22 +222,19 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             environment: Environment::Development,
+            data_dir: None,
             http: Http::default(),
-            database: Database {
-                url: None,
-                max_connections: 16,
-                data_dir: "data/postgres".into(),
-            },
-            log: Log { format: LogFormat::Text, filter: "info".into() },
+            database: Database { url: None, max_connections: 16, data_dir: "postgres".into() },
+            log: Log { format: LogFormat::Auto, filter: "info".into() },
             mail: Mail {
                 adapter: MailAdapter::Outbox,
                 from: "Commonhold <no-reply@localhost>".into(),
-                outbox_dir: "data/outbox".into(),
+                outbox_dir: "outbox".into(),
                 smtp_url: None,
                 send_timeout_seconds: 20,
             },
             auth: Auth::default(),
-            keys: Keys { dir: "data/keys".into() },
+            keys: Keys { dir: "keys".into() },
             rate_limit: RateLimit {
                 enabled: true,
                 per_address_per_minute: 1_200,

@@ -7,12 +7,15 @@
 mod client;
 mod trace;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use domain::kernel::{Personal, RequestInfo};
 use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
@@ -116,25 +119,33 @@ pub fn current() -> Option<RequestContext> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
-/// The middleware that makes the context, and names it in the answer.
+/// The middleware that makes the context, unless the accept loop did, and names it in the answer.
 pub async fn layer(
     State(trusted_proxies): State<usize>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let peer = request
-        .extensions()
-        .get::<PeerAddress>()
-        .map_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-    let context = RequestContext::read(request.headers(), peer, trusted_proxies);
+    let extensions = request.extensions();
+    let context = extensions.get::<RequestContext>().cloned().unwrap_or_else(|| {
+        let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let peer = extensions.get::<PeerAddress>().map_or(unknown, |peer| peer.0.ip());
+        RequestContext::read(request.headers(), peer, trusted_proxies)
+    });
     request.extensions_mut().insert(context.clone());
-    let mut response = CURRENT.scope(context.clone(), next.run(request)).await;
-    let headers = response.headers_mut();
-    for (name, value) in
-        [(REQUEST_ID, context.request_id()), (TRACEPARENT, &context.trace().header())]
-    {
+    let response = CURRENT.scope(context.clone(), next.run(request)).await;
+    named(&context, response)
+}
+
+/// A problem as the answer to a request that never reached the layer.
+pub fn answer(context: &RequestContext, problem: Problem) -> Response {
+    named(context, CURRENT.sync_scope(context.clone(), || problem.into_response()))
+}
+
+fn named(context: &RequestContext, mut response: Response) -> Response {
+    let trace = context.trace().header();
+    for (name, value) in [(REQUEST_ID, context.request_id()), (TRACEPARENT, &trace)] {
         if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
+            response.headers_mut().insert(name, value);
         }
     }
     response
@@ -183,8 +194,7 @@ mod tests {
 
     #[test]
     fn the_trace_of_the_client_goes_on() {
-        let context =
-            read(TRACEPARENT, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        let context = read(TRACEPARENT, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
         assert_eq!(context.trace().id_hex(), "0af7651916cd43dd8448eb211c80319c");
         assert_eq!(context.correlation_id().simple().to_string(), context.trace().id_hex());
     }

@@ -7,13 +7,15 @@ use ring::{digest, hmac};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use super::{keys::MasterKey, random};
+use super::keys::MasterKey;
 
 /// Digests keyed by the master key: the same on every process, worthless without the key.
 #[derive(Clone)]
 pub struct Digests {
     email: hmac::Key,
     refresh: hmac::Key,
+    single_use: hmac::Key,
+    request: hmac::Key,
 }
 
 impl fmt::Debug for Digests {
@@ -27,7 +29,12 @@ impl Digests {
     #[must_use]
     pub fn new(master: &MasterKey) -> Self {
         let key = |label| hmac::Key::new(hmac::HMAC_SHA256, master.derive(label).as_ref());
-        Self { email: key("digest.email.v1"), refresh: key("token.refresh.v1") }
+        Self {
+            email: key("digest.email.v1"),
+            refresh: key("token.refresh.v1"),
+            single_use: key("token.single_use.v1"),
+            request: key("digest.request.v1"),
+        }
     }
 
     /// What an e-mail address is looked up and claimed by, in hexadecimal. The address must be
@@ -35,6 +42,20 @@ impl Digests {
     #[must_use]
     pub fn email(&self, address: &str) -> String {
         hex(hmac::sign(&self.email, address.as_bytes()).as_ref())
+    }
+
+    /// What is kept of a request for ever, to know its repetition. Keyed, because a body may hold
+    /// what people want forgotten, and little enough of it to be guessed from a plain hash.
+    #[must_use]
+    pub fn request<'p>(&self, parts: impl IntoIterator<Item = &'p [u8]>) -> [u8; 32] {
+        let mut digest = hmac::Context::with_key(&self.request);
+        for part in parts {
+            digest.update(part);
+            digest.update(&[0]);
+        }
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest.sign().as_ref());
+        bytes
     }
 
     /// The refresh token of a generation of a session. Derived, not drawn: repeating a refresh
@@ -54,10 +75,17 @@ impl Digests {
         let (payload, proof) = bytes.split_at_checked(20)?;
         hmac::verify(&self.refresh, payload, proof).ok()?;
         let (session, generation) = payload.split_at_checked(16)?;
-        Some((
-            Uuid::from_slice(session).ok()?,
-            u32::from_be_bytes(generation.try_into().ok()?),
-        ))
+        Some((Uuid::from_slice(session).ok()?, u32::from_be_bytes(generation.try_into().ok()?)))
+    }
+
+    /// The single-use token of an id in a stream. Derived, not drawn: who only knows the ids, such
+    /// as the policy that sends the mail, makes it anew, and no event ever holds it.
+    #[must_use]
+    pub fn single_use(&self, stream: Uuid, id: Uuid) -> SingleUseToken {
+        let ids = [stream.as_bytes().as_slice(), id.as_bytes()].concat();
+        let mut secret = [0; 32];
+        secret.copy_from_slice(hmac::sign(&self.single_use, &ids).as_ref());
+        SingleUseToken { stream, id, secret }
     }
 }
 
@@ -65,42 +93,49 @@ fn refresh_payload(session: Uuid, generation: u32) -> Vec<u8> {
     [session.as_bytes().as_slice(), &generation.to_be_bytes()].concat()
 }
 
-/// A single-use token sent out of band: the id of the stream that knows it, and 256 random bits.
-/// Only its hash is stored.
+/// A single-use token sent out of band: the stream that knows it, its id there, and a secret of
+/// 256 bits that nobody makes without the master key. Only the hash of the secret is stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SingleUseToken {
+    stream: Uuid,
     id: Uuid,
     secret: [u8; 32],
 }
 
 impl fmt::Debug for SingleUseToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SingleUseToken({})", self.id)
+        write!(f, "SingleUseToken({}/{})", self.stream, self.id)
     }
 }
 
 impl SingleUseToken {
-    /// A fresh token for a stream.
-    #[must_use]
-    pub fn generate(id: Uuid) -> Self {
-        Self { id, secret: random() }
-    }
-
     /// Reads a token as it was sent. Only the whole text counts.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let bytes = decode_exact(text, 48)?;
-        let (id, secret) = bytes.split_at_checked(16)?;
-        Some(Self { id: Uuid::from_slice(id).ok()?, secret: secret.try_into().ok()? })
+        let bytes = decode_exact(text, 64)?;
+        let (stream, rest) = bytes.split_at_checked(16)?;
+        let (id, secret) = rest.split_at_checked(16)?;
+        Some(Self {
+            stream: Uuid::from_slice(stream).ok()?,
+            id: Uuid::from_slice(id).ok()?,
+            secret: secret.try_into().ok()?,
+        })
     }
 
     /// The text to send.
     #[must_use]
     pub fn text(&self) -> String {
-        URL_SAFE_NO_PAD.encode([self.id.as_bytes().as_slice(), &self.secret].concat())
+        let parts = [self.stream.as_bytes().as_slice(), self.id.as_bytes(), &self.secret];
+        URL_SAFE_NO_PAD.encode(parts.concat())
     }
 
     /// The stream that knows the token.
+    #[must_use]
+    pub fn stream(&self) -> Uuid {
+        self.stream
+    }
+
+    /// The token's id in that stream.
     #[must_use]
     pub fn id(&self) -> Uuid {
         self.id
@@ -109,7 +144,7 @@ impl SingleUseToken {
     /// What is stored of it, in hexadecimal. The secret has 256 bits, so a plain hash suffices.
     #[must_use]
     pub fn hash(&self) -> String {
-        hex(digest::digest(&digest::SHA256, &self.secret).as_ref())
+        sha256_hex(&self.secret)
     }
 
     /// Whether a stored hash is this token's, in constant time.
@@ -156,6 +191,16 @@ mod tests {
     }
 
     #[test]
+    fn a_request_digest_depends_on_the_key_and_on_where_parts_end() {
+        let digest = |byte, parts: [&'static str; 2]| {
+            digests(byte).request(parts.iter().map(|part| part.as_bytes()))
+        };
+        assert_eq!(digest(1, ["POST", "/"]), digest(1, ["POST", "/"]));
+        assert_ne!(digest(1, ["POST", "/"]), digest(2, ["POST", "/"]));
+        assert_ne!(digest(1, ["POST", "/"]), digest(1, ["POST/", ""]));
+    }
+
+    #[test]
     fn a_refresh_token_names_its_session_and_generation() {
         let session = crate::clock::mint();
         let token = digests(1).refresh_token(session, 7);
@@ -180,15 +225,30 @@ mod tests {
     }
 
     #[test]
-    fn a_single_use_token_is_recognised_by_its_hash() {
-        let id = crate::clock::mint();
-        let token = SingleUseToken::generate(id);
+    fn a_single_use_token_is_made_anew_and_recognised_by_its_hash() {
+        let (stream, id) = (crate::clock::mint(), crate::clock::mint());
+        let token = digests(1).single_use(stream, id);
         let read = SingleUseToken::parse(&token.text()).unwrap();
-        assert_eq!(read.id(), id);
+        assert_eq!((read.stream(), read.id()), (stream, id));
+        assert_eq!(read, digests(1).single_use(stream, id));
         assert!(read.matches(&token.hash()));
-        assert!(!SingleUseToken::generate(id).matches(&token.hash()));
         assert!(!read.matches(""));
-        assert_eq!(SingleUseToken::parse(&token.text()[1..]), None);
         assert!(!format!("{token:?}").contains(&token.text()));
+        for other in [
+            digests(2).single_use(stream, id),
+            digests(1).single_use(id, stream),
+            digests(1).single_use(stream, crate::clock::mint()),
+        ] {
+            assert!(!other.matches(&token.hash()));
+        }
+    }
+
+    #[test]
+    fn only_the_whole_single_use_token_counts() {
+        let token = digests(1).single_use(crate::clock::mint(), crate::clock::mint()).text();
+        for end in 0..token.len() {
+            assert_eq!(SingleUseToken::parse(&token[..end]), None);
+        }
+        assert_eq!(SingleUseToken::parse(&format!("{token}A")), None);
     }
 }

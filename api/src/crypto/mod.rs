@@ -8,6 +8,7 @@ pub mod apikey;
 pub mod digest;
 pub mod keys;
 pub mod password;
+pub mod sealing;
 pub mod tokens;
 pub mod totp;
 
@@ -25,4 +26,10 @@ pub fn random<const N: usize>() -> [u8; N] {
     #[expect(clippy::expect_used, reason = "a system without randomness must not go on")]
     SystemRandom::new().fill(&mut bytes).expect("the system gives no randomness");
     bytes
+}
+
+/// A password that nobody has to remember: 24 letters and digits, 142 bits.
+#[must_use]
+pub fn password_text() -> String {
+    base62::random_text(24)
 }

@@ -49,6 +49,12 @@ impl Password {
         Err(Problem::invalid_field(pointer, rule))
     }
 
+    /// A password of our own making.
+    #[must_use]
+    pub fn generated(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
     /// A password to be checked: whatever was typed, but not without bound.
     ///
     /// # Errors
@@ -58,7 +64,10 @@ impl Password {
         if text.chars().count() <= MAX_CHARS {
             return Ok(Self(text));
         }
-        Err(Problem::invalid_field(pointer, format!("a password has at most {MAX_CHARS} characters")))
+        Err(Problem::invalid_field(
+            pointer,
+            format!("a password has at most {MAX_CHARS} characters"),
+        ))
     }
 
     /// A secret that is hashed like a password, such as that of an API key.

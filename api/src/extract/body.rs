@@ -9,7 +9,7 @@ use http::StatusCode;
 use crate::problem::{BODY_TOO_LARGE, Problem};
 
 /// Reads the whole body.
-pub(super) async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+pub(crate) async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             Problem::new(&BODY_TOO_LARGE)

@@ -174,7 +174,10 @@ mod tests {
         assert_eq!(read::<MinPosition>("/", &[]).await, Ok(MinPosition(None)));
         assert_eq!(read::<MinPosition>("/", &header).await, at(7));
         assert_eq!(read::<MinPosition>("/?min_position=9", &header).await, at(9));
-        assert_eq!(read::<MinPosition>("/?min_position=-1", &[]).await, Err((422, "invalid-field")));
+        assert_eq!(
+            read::<MinPosition>("/?min_position=-1", &[]).await,
+            Err((422, "invalid-field"))
+        );
         let bad = [("platform-position", "x")];
         assert_eq!(read::<MinPosition>("/", &bad).await, Err((400, "malformed")));
     }

@@ -35,7 +35,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
 }
 
 /// `application/json` or `application/…+json`, in UTF-8.
-fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
     else {
         return false;
@@ -76,7 +76,11 @@ mod tests {
         assert_eq!(read(Some("application/JSON; charset=\"UTF-8\""), r#"{"n":7}"#).await, Ok(7));
         assert_eq!(read(Some("application/merge-patch+json"), r#"{"n":7}"#).await, Ok(7));
         for other in ["text/plain", "application/json; charset=latin1", "text/json"] {
-            assert_eq!(read(Some(other), r#"{"n":7}"#).await, Err("unsupported-media-type"), "{other}");
+            assert_eq!(
+                read(Some(other), r#"{"n":7}"#).await,
+                Err("unsupported-media-type"),
+                "{other}"
+            );
         }
         assert_eq!(read(None, r#"{"n":7}"#).await, Err("unsupported-media-type"));
     }

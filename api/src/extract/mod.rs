@@ -7,12 +7,15 @@ mod body;
 mod headers;
 mod json;
 mod limit;
+mod misfit;
 mod path;
 mod query;
 mod strict;
 
+pub(crate) use body::bytes;
 pub use headers::{IdempotencyKey, IfMatch, MinPosition, PLATFORM_POSITION, etag};
 pub use json::Json;
+pub(crate) use json::is_json;
 pub use limit::Limit;
 pub use path::Path;
 pub use query::Query;

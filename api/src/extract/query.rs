@@ -6,8 +6,8 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::headers::MIN_POSITION;
-use crate::problem::{INVALID_FIELD, Problem, UNKNOWN_FIELD};
+use super::{headers::MIN_POSITION, misfit::Misfit};
+use crate::problem::Problem;
 
 /// The query parameters, read strictly: no unknown one, none twice.
 ///
@@ -45,18 +45,12 @@ fn read<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
 }
 
 fn misfit(parameter: String, message: &str) -> Problem {
-    let quoted = |prefix: &str| message.strip_prefix(prefix).and_then(|m| m.split('`').next());
-    if let Some(name) = quoted("unknown field `") {
-        return Problem::new(&UNKNOWN_FIELD).field(format!("?{name}"), UNKNOWN_FIELD.code, message);
+    match Misfit::of(message) {
+        Misfit::UnknownField(name) => Problem::unknown_field(format!("?{name}"), message),
+        Misfit::UnknownVariant => Problem::unknown_field(parameter, message),
+        Misfit::MissingField(name) => Problem::invalid_field(format!("?{name}"), "is required"),
+        Misfit::Other => Problem::invalid_field(parameter, message),
     }
-    if quoted("unknown variant `").is_some() {
-        return Problem::new(&UNKNOWN_FIELD).field(parameter, UNKNOWN_FIELD.code, message);
-    }
-    if let Some(name) = quoted("missing field `") {
-        let problem = Problem::new(&INVALID_FIELD);
-        return problem.field(format!("?{name}"), INVALID_FIELD.code, "is required");
-    }
-    Problem::invalid_field(parameter, message)
 }
 
 #[cfg(test)]

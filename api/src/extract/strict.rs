@@ -10,6 +10,7 @@ use serde::{
 use serde_json::{Map, Number, Value};
 use serde_path_to_error::{Path, Segment};
 
+use super::misfit::Misfit;
 use crate::problem::Problem;
 
 /// Deepest nesting of arrays and objects.
@@ -52,26 +53,21 @@ fn fit<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     })
 }
 
-/// Sorts a serde message into the codes of the table. Serde offers no structure here, and its
-/// wording is pinned by the tests below.
-pub(super) fn misfit(pointer: String, message: &str) -> Problem {
-    let quoted = |prefix: &str| {
-        message.strip_prefix(prefix).and_then(|rest| rest.split('`').next()).map(str::to_owned)
-    };
-    // The tracker ends at the key it was reading for an unknown field, but at the parent of a
-    // missing one.
-    if let Some(field) = quoted("unknown field `") {
-        let step = format!("/{}", escaped(&field));
-        let pointer = if pointer.ends_with(&step) { pointer } else { pointer + &step };
-        return Problem::unknown_field(pointer, message);
+fn misfit(pointer: String, message: &str) -> Problem {
+    match Misfit::of(message) {
+        // The tracker ends at the key it was reading for an unknown field, but at the parent of a
+        // missing one.
+        Misfit::UnknownField(name) => {
+            let step = format!("/{}", escaped(name));
+            let whole = pointer.ends_with(&step);
+            Problem::unknown_field(if whole { pointer } else { pointer + &step }, message)
+        }
+        Misfit::UnknownVariant => Problem::unknown_field(pointer, message),
+        Misfit::MissingField(name) => {
+            Problem::invalid_field(format!("{pointer}/{}", escaped(name)), "is required")
+        }
+        Misfit::Other => Problem::invalid_field(pointer, message),
     }
-    if quoted("unknown variant `").is_some() {
-        return Problem::unknown_field(pointer, message);
-    }
-    if let Some(field) = quoted("missing field `") {
-        return Problem::invalid_field(format!("{pointer}/{}", escaped(&field)), "is required");
-    }
-    Problem::invalid_field(pointer, message)
 }
 
 fn pointer(path: &Path) -> String {

@@ -32,7 +32,7 @@ impl ProblemCode {
 
 /// Every code, the edge's first. A module that adds codes adds its table here.
 pub fn all() -> impl Iterator<Item = &'static ProblemCode> {
-    [super::EDGE, super::refusals::DOMAIN].into_iter().flatten()
+    super::EDGE.iter().chain(super::refusals::TABLES.iter().copied().flatten())
 }
 
 /// The entry of a code.

@@ -44,6 +44,11 @@ crate::problem_codes! {
         cause: "The path exists, but not with this method.",
         fix: "Use a method of the `Allow` header.",
     }
+    SLOW_REQUEST = 408 "slow-request" {
+        title: "The request did not arrive in time",
+        cause: "The body took longer than `http.body_timeout_seconds`.",
+        fix: "Send the same request again over a better connection.",
+    }
     CONFLICT = 409 "conflict" {
         title: "Not possible in the present state",
         cause: "The thing is in a state that does not allow this, or something unique is taken.",

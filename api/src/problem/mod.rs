@@ -5,14 +5,14 @@
 //! is constant.
 
 mod catalogue;
-pub mod refusals;
 mod edge;
 mod page;
+pub mod refusals;
 
 use std::{error::Error, sync::Arc};
 
-use domain::kernel::{DomainError, Kind};
 use axum::response::{IntoResponse, Response};
+use domain::kernel::{DomainError, Kind};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -250,10 +250,9 @@ impl IntoResponse for Problem {
         let body = self.body(&context::trace_id());
         let json = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (self.0.status, self.0.headers, json).into_response();
-        response.headers_mut().insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(cause) = self.0.cause {
             response.extensions_mut().insert(Cause(cause));
         }

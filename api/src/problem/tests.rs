@@ -110,3 +110,29 @@ async fn every_code_has_a_page() {
     let unknown = page(axum::extract::Path("nope".to_owned()), HeaderMap::new()).await;
     assert_eq!(unknown.unwrap_err().status(), 404);
 }
+
+/// The codes in `fn code` of every `impl DomainError`, from the source: no list to forget.
+fn codes_in(folder: &std::path::Path, into: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            codes_in(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = std::fs::read_to_string(&path).unwrap();
+            for body in source.split("fn code(&self) -> &'static str {").skip(1) {
+                let body = body.split("\n    }\n").next().unwrap();
+                into.extend(body.split('"').skip(1).step_by(2).map(str::to_owned));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_refusal_of_the_domain_is_explained() {
+    let mut codes = BTreeSet::new();
+    let domain = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../domain/src");
+    codes_in(&domain, &mut codes);
+    assert!(codes.len() > 50, "the source is read: {codes:?}");
+    let unknown: Vec<_> = codes.iter().filter(|code| find(code).is_none()).collect();
+    assert_eq!(unknown, Vec::<&String>::new(), "add these to problem/refusals");
+}

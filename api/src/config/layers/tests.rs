@@ -57,6 +57,19 @@ fn later_layers_win_key_by_key() {
 }
 
 #[test]
+fn relative_folders_lie_in_the_data_folder() {
+    let pairs = [("PLATFORM__DATA_DIR", "/srv/data"), ("PLATFORM__MAIL__OUTBOX_DIR", "/var/mail")];
+    let config = with(&pairs).unwrap().config;
+    assert_eq!(config.database.data_dir, Path::new("/srv/data/postgres"));
+    assert_eq!(config.keys.dir, Path::new("/srv/data/keys"));
+    assert_eq!(config.mail.outbox_dir, Path::new("/var/mail"));
+
+    let config = with(&[("HOME", "/home/ada")]).unwrap().config;
+    assert_eq!(config.data_dir.unwrap().join("keys"), config.keys.dir);
+    assert!(config.keys.dir.is_absolute());
+}
+
+#[test]
 fn lists_are_separated_by_commas() {
     let origins = "https://a.example.org, https://b.example.org";
     let loaded = with(&[("PLATFORM__HTTP__CORS_ORIGINS", origins)]).unwrap();

@@ -78,6 +78,10 @@ impl KeyDirectory {
     /// # Errors
     /// [`KeyError`].
     pub fn open(folder: &Path, now_seconds: u64) -> Result<(Self, bool), KeyError> {
+        // Only the folder itself is private: others live beside it, such as the database's user.
+        if let Some(parent) = folder.parent() {
+            fs::create_dir_all(parent).map_err(at(parent))?;
+        }
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(folder).map_err(at(folder))?;
         let directory = Self { folder: folder.to_owned() };
@@ -148,8 +152,8 @@ impl KeyDirectory {
         for key in before {
             let path = self.path(&file_name(&key.kid));
             match key.retired_at {
-                Some(at) if at.saturating_add(KEEP_RETIRED_SECONDS) < now_seconds => {
-                    fs::remove_file(&path).map_err(super::directory::at(&path))?;
+                Some(since) if since.saturating_add(KEEP_RETIRED_SECONDS) < now_seconds => {
+                    fs::remove_file(&path).map_err(at(&path))?;
                 }
                 Some(_) => {}
                 None => {
@@ -233,9 +237,12 @@ fn from_json(text: &str) -> Option<SigningKey> {
 
 pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> KeyError {
     let path = path.to_owned();
-    move |source| match source.kind() {
-        io::ErrorKind::AlreadyExists => KeyError::Exists(path),
-        _ => KeyError::Io { path, source },
+    move |source| {
+        if source.kind() == io::ErrorKind::AlreadyExists {
+            KeyError::Exists(path)
+        } else {
+            KeyError::Io { path, source }
+        }
     }
 }
 
@@ -294,6 +301,17 @@ pub(in crate::crypto) mod tests {
         assert!(!first);
         assert_eq!(again.master().unwrap().expose(), directory.master().unwrap().expose());
         assert_eq!(again.list().unwrap(), directory.list().unwrap());
+    }
+
+    #[test]
+    fn the_folder_is_private_and_what_it_lies_in_is_not() {
+        let parent = std::env::temp_dir().join(format!("keys-{}", mint()));
+        let folder = parent.join("installation").join("keys");
+        KeyDirectory::open(&folder, 0).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), 0o700);
+        assert_ne!(mode(folder.parent().unwrap()) & 0o011, 0, "nobody else could pass");
+        fs::remove_dir_all(parent).unwrap();
     }
 
     #[test]

@@ -58,6 +58,12 @@ impl MasterKey {
             .expect("HKDF gives 32 bytes");
         key
     }
+
+    /// The key that wraps the keys of subjects in the log.
+    #[must_use]
+    pub fn wrapping(&self) -> eventstore::MasterKey {
+        eventstore::MasterKey::new(&self.derive("subject-keys.v1"), &[])
+    }
 }
 
 /// One Ed25519 key that signs, or signed, tokens.

@@ -1,13 +1,17 @@
 //! Defaults, then files, then environment: merged key by key, remembering where each came from.
 
-use std::{collections::BTreeMap, fmt, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Map, Value};
 
 use super::{
-    Config, KEYS, Secret,
-    check,
+    Config, KEYS, Secret, check,
     document::{self, Key},
+    place,
 };
 
 /// What is wrong with a key, and where it came from.
@@ -79,7 +83,10 @@ pub(super) fn leaves(value: &Value) -> BTreeMap<String, Value> {
                     walk(value, &path, into);
                 }
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
             | Value::Array(_) => {
                 into.insert(path.to_owned(), value.clone());
             }
@@ -161,6 +168,23 @@ impl Merge {
                 },
                 None => self.fault(path, name, "unknown key"),
             }
+        }
+        self.folders(&variables);
+    }
+
+    /// Settles where relative folders lie.
+    fn folders(&mut self, variables: &BTreeMap<String, String>) {
+        let base = match self.keys.get("data_dir") {
+            Some((Value::String(path), _)) => PathBuf::from(path),
+            Some(_) | None => place::data_dir(cluster::runs_as_root(), variables),
+        };
+        for key in place::WITHIN {
+            if let Some((Value::String(path), _)) = self.keys.get_mut(key) {
+                *path = base.join(&*path).display().to_string();
+            }
+        }
+        if let Some((value @ Value::Null, _)) = self.keys.get_mut("data_dir") {
+            *value = base.display().to_string().into();
         }
     }
 

@@ -1,0 +1,340 @@
+//! Who may do what, kept in memory and made void by the log.
+//!
+//! Owns the answer to "what may this principal do here, right now?". What is kept is dropped as
+//! soon as an event touches it; a load that raced such an event is used once and not kept; and
+//! while the log cannot be followed nothing is allowed at all. So a change is in force within a
+//! second on every process, and a fault never allows more.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use commands::Grants;
+use domain::{
+    identity::{
+        PersonId, SessionId, UserId,
+        session::{Session, SessionEvent},
+        user::{User, UserEvent, UserStatus},
+    },
+    kernel::{DomainEvent, Position, Timestamp},
+    organization::{
+        ApiKeyId, OrganizationId, Principal, PrincipalKind, ServicePrincipalId, WorkspaceId,
+        membership::MembershipEvent,
+        organization::{OrganizationEvent, OrganizationStatus},
+        role::RoleEvent,
+        role_assignment::RoleAssignmentEvent,
+        service_principal::{ServicePrincipal, ServicePrincipalEvent},
+    },
+};
+use eventstore::{Store, Stored};
+use lru::LruCache;
+use projections::{Positions, Reader, organization::authority as table};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use crate::problem::{INVALID_TOKEN, Problem, UNAVAILABLE};
+
+/// For how long what is kept may be used without word from the log.
+const FRESH: Duration = Duration::from_secs(1);
+/// For how long a standing is kept at most: an assignment can end by itself.
+const LONGEST: Duration = Duration::from_secs(30);
+/// Standings kept.
+const KEPT: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+
+/// Who asks, proved by a token or a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Proof {
+    /// A user, through a session.
+    Session(UserId, SessionId),
+    /// A service principal, through one of its keys.
+    Key(ServicePrincipalId, ApiKeyId),
+}
+
+/// What a proof is worth, in an organization or outside of any.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The human behind a user.
+    pub person: Option<PersonId>,
+    /// What may be done.
+    pub grants: Arc<Grants>,
+    /// What may be done in one workspace each, beyond that.
+    pub workspaces: BTreeMap<WorkspaceId, BTreeSet<String>>,
+    /// Whether the session or key ends by itself, and when.
+    pub until: Option<Timestamp>,
+}
+
+type Key = (Proof, Option<OrganizationId>);
+
+/// The cache.
+#[derive(Debug, Clone)]
+pub struct Authority {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    reader: Reader,
+    positions: Positions,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    standings: LruCache<Key, (Instant, Arc<Standing>)>,
+    /// The last event that may have changed a standing.
+    changed: Position,
+    /// When the log was last heard of.
+    heard: Option<Instant>,
+}
+
+impl Authority {
+    /// Nothing kept yet, and nothing allowed before [`Self::follow`] has heard from the log.
+    #[must_use]
+    pub fn new(store: Store, reader: Reader, positions: Positions) -> Self {
+        let kept = Kept { standings: LruCache::new(KEPT), changed: Position(0), heard: None };
+        Self { inner: Arc::new(Inner { store, reader, positions, kept: Mutex::new(kept) }) }
+    }
+
+    /// Follows the log from a position on, for as long as the task runs.
+    #[must_use]
+    pub fn follow(&self, from: Position) -> JoinHandle<()> {
+        let authority = self.clone();
+        let mut log = self.inner.store.subscribe(from);
+        tokio::spawn(async move {
+            loop {
+                match log.next(1_000).await {
+                    Ok(events) => authority.hear(&events),
+                    Err(fault) => {
+                        tracing::warn!(cause = ?fault, "permissions cannot follow the log");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                }
+            }
+        })
+    }
+
+    /// What a proof is worth now.
+    ///
+    /// # Errors
+    /// 401 if the session or key has ended, 503 while the log cannot be followed.
+    pub async fn standing(
+        &self,
+        proof: Proof,
+        organization: Option<OrganizationId>,
+        now: Timestamp,
+    ) -> Result<Arc<Standing>, Problem> {
+        let key = (proof, organization);
+        if let Some(standing) = self.kept(&key)? {
+            return if standing.until.is_none_or(|until| now < until) {
+                Ok(standing)
+            } else {
+                Err(Problem::new(&INVALID_TOKEN))
+            };
+        }
+        // Everything up to here is in what is loaded now; what changes it later voids it.
+        let seen = *self.inner.store.watch_head().borrow();
+        let standing = Arc::new(self.load(proof, organization, seen, now).await?);
+        self.keep(key, seen, &standing);
+        Ok(standing)
+    }
+
+    /// Keeps what was loaded, unless something changed rights after what the load has seen.
+    fn keep(&self, key: Key, seen: Position, standing: &Arc<Standing>) {
+        let mut kept = self.lock();
+        if kept.changed <= seen {
+            kept.standings.put(key, (Instant::now(), standing.clone()));
+        }
+    }
+
+    fn kept(&self, key: &Key) -> Result<Option<Arc<Standing>>, Problem> {
+        let mut kept = self.lock();
+        if kept.heard.is_none_or(|heard| heard.elapsed() > FRESH) {
+            let cause = "permissions have not heard from the log for a second";
+            return Err(Problem::new(&UNAVAILABLE).retry_after(1).cause(cause));
+        }
+        let found = kept.standings.get(key).filter(|(since, _)| since.elapsed() < LONGEST);
+        Ok(found.map(|(_, standing)| standing.clone()))
+    }
+
+    async fn load(
+        &self,
+        proof: Proof,
+        organization: Option<OrganizationId>,
+        seen: Position,
+        now: Timestamp,
+    ) -> Result<Standing, Problem> {
+        match proof {
+            Proof::Session(user, session) => {
+                let (person, until) = self.session(user, session, now).await?;
+                let principal = Principal { kind: PrincipalKind::User, id: user.uuid() };
+                let ask = || table::grants(&self.inner.reader, principal, organization, now);
+                let mut found = ask().await?;
+                if found.position < seen {
+                    self.inner.positions.wait("organization", seen).await?;
+                    found = ask().await?;
+                }
+                let member = found.membership_active && found.organization_status.is_some();
+                // In an archive nothing changes, which use cases see to; its owners still read it,
+                // and can restore it in time.
+                Ok(Standing {
+                    person: Some(person),
+                    grants: Arc::new(Grants {
+                        platform: found.platform,
+                        organization: organization.filter(|_| member),
+                        inside: if member { found.inside } else { Default::default() },
+                    }),
+                    workspaces: if member { found.workspace } else { BTreeMap::new() },
+                    until: Some(until),
+                })
+            }
+            Proof::Key(principal, key) => self.key(principal, key, organization, now).await,
+        }
+    }
+
+    /// The person behind a live session of an active user, from their streams.
+    async fn session(
+        &self,
+        user: UserId,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Result<(PersonId, Timestamp), Problem> {
+        let refused = || Problem::new(&INVALID_TOKEN);
+        let store = &self.inner.store;
+        let (found, owner) = tokio::join!(
+            store.load_fresh::<Session>(session.uuid()),
+            store.load_fresh::<User>(user.uuid())
+        );
+        let found = found?.state;
+        let live = found.live(now).map_err(|_| refused())?;
+        if live.user_id != user {
+            return Err(refused());
+        }
+        let owner = owner?.state;
+        let owner = owner.present().map_err(|_| refused())?;
+        match owner.status {
+            UserStatus::Active | UserStatus::Locked => Ok((owner.person_id, live.expires_at)),
+            UserStatus::Pending | UserStatus::Disabled | UserStatus::Deleted => Err(refused()),
+        }
+    }
+
+    /// A key carries its scopes and one organization, both from its stream.
+    async fn key(
+        &self,
+        principal: ServicePrincipalId,
+        key: ApiKeyId,
+        organization: Option<OrganizationId>,
+        now: Timestamp,
+    ) -> Result<Standing, Problem> {
+        let refused = || Problem::new(&INVALID_TOKEN);
+        let loaded = self.inner.store.load_fresh::<ServicePrincipal>(principal.uuid()).await?;
+        let present = loaded.state.present().map_err(|_| refused())?;
+        let found = loaded.state.key(key).filter(|key| key.is_live(now)).ok_or_else(refused)?;
+        let own = Some(present.organization_id);
+        let status = self
+            .inner
+            .store
+            .load_fresh::<domain::organization::organization::Organization>(
+                present.organization_id.uuid(),
+            )
+            .await?;
+        let open = status
+            .state
+            .present()
+            .is_ok_and(|organization| organization.status != OrganizationStatus::Archived);
+        let here = open && organization == own;
+        let scopes: BTreeSet<String> =
+            if here { found.scopes.iter().cloned().collect() } else { BTreeSet::new() };
+        // A program of one workspace has nothing to say in the others.
+        let (inside, workspaces) = match present.workspace_id {
+            Some(workspace) => (BTreeSet::new(), BTreeMap::from([(workspace, scopes)])),
+            None => (scopes, BTreeMap::new()),
+        };
+        Ok(Standing {
+            person: None,
+            grants: Arc::new(Grants {
+                platform: BTreeSet::new(),
+                organization: own.filter(|_| here),
+                inside,
+            }),
+            workspaces,
+            until: found.expires_at,
+        })
+    }
+
+    /// Drops what events may have changed.
+    fn hear(&self, events: &[Stored]) {
+        let mut kept = self.lock();
+        for event in events {
+            let envelope = &event.envelope;
+            let stream = envelope.stream;
+            let touches: Box<dyn Fn(&Key) -> bool> = match (&*envelope.category, &*envelope.name) {
+                // What happens at every sign-in changes nobody's rights.
+                (UserEvent::CATEGORY, "login_succeeded" | "login_failed")
+                | (SessionEvent::CATEGORY, "started" | "refreshed")
+                | (ServicePrincipalEvent::CATEGORY, "key_used" | "created") => continue,
+                (UserEvent::CATEGORY, _) => Box::new(move |(proof, _)| proof.is_user(stream)),
+                (SessionEvent::CATEGORY, _) => Box::new(move |(proof, _)| proof.is_session(stream)),
+                (ServicePrincipalEvent::CATEGORY, _) => {
+                    Box::new(move |(proof, _)| proof.is_principal(stream))
+                }
+                (OrganizationEvent::CATEGORY, _) => Box::new(move |(proof, organization)| {
+                    proof.is_key() || organization.is_some_and(|id| id.uuid() == stream)
+                }),
+                // Whose rights these change is in the payload; they are rare beside requests.
+                (MembershipEvent::CATEGORY | RoleAssignmentEvent::CATEGORY, _) => {
+                    let tenant = envelope.tenant;
+                    Box::new(move |(_, organization)| {
+                        tenant.is_platform() || organization.is_some_and(|id| id.tenant() == tenant)
+                    })
+                }
+                (RoleEvent::CATEGORY, _) => Box::new(|_| true),
+                _ => continue,
+            };
+            kept.changed = envelope.position;
+            let gone: Vec<Key> =
+                kept.standings.iter().map(|(key, _)| *key).filter(|key| touches(key)).collect();
+            for key in gone {
+                kept.standings.pop(&key);
+            }
+        }
+        kept.heard = Some(Instant::now());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Proof {
+    /// Whose requests are counted.
+    #[must_use]
+    pub fn account(self) -> Uuid {
+        match self {
+            Self::Session(user, _) => user.uuid(),
+            Self::Key(principal, _) => principal.uuid(),
+        }
+    }
+
+    fn is_user(self, id: Uuid) -> bool {
+        matches!(self, Self::Session(user, _) if user.uuid() == id)
+    }
+
+    fn is_session(self, id: Uuid) -> bool {
+        matches!(self, Self::Session(_, session) if session.uuid() == id)
+    }
+
+    fn is_principal(self, id: Uuid) -> bool {
+        matches!(self, Self::Key(principal, _) if principal.uuid() == id)
+    }
+
+    fn is_key(self) -> bool {
+        matches!(self, Self::Key(..))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! Permissions fail closed, and a change is never missed.
+
+use domain::{
+    identity::{Aal, session::SessionEvent, user::UserEvent},
+    kernel::{Actor, DomainEvent, KeyId, StreamId, TenantId, Version},
+    organization::{
+        RoleAssignmentId, RoleId, ScopeKind, role::RoleEvent, role_assignment::RoleAssignmentEvent,
+    },
+};
+use eventstore::{
+    Append, CommandKey, Expected, Leases, MasterKey, Meta, NewEvent, Postgres, StreamAppend,
+};
+use projections::{Runner, RunnerHandle};
+use sqlx::postgres::PgConnectOptions;
+
+use super::*;
+use crate::clock::{Clock, mint};
+
+const READ: &str = "identity.user.read";
+/// The subject of everything personal here.
+const KEY: KeyId = KeyId::from_uuid(uuid::uuid!("01900000-0000-7000-8000-0000000000aa"));
+
+struct World {
+    store: Store,
+    authority: Authority,
+    runner: RunnerHandle,
+    proof: Proof,
+    assignment: RoleAssignmentId,
+    _db: testkit::TestDb,
+}
+
+fn now() -> Timestamp {
+    Clock::system().now()
+}
+
+async fn record<E: DomainEvent>(store: &Store, id: Uuid, from: i32, events: &[E]) -> Position {
+    let append = Append {
+        command: CommandKey { tenant: TenantId::PLATFORM, id: mint(), digest: [0; 32] },
+        reply: None,
+        streams: vec![StreamAppend {
+            tenant: TenantId::PLATFORM,
+            stream: StreamId::of(E::CATEGORY, id),
+            expected: Expected::Exact(Version(from)),
+            events: events.iter().map(|event| NewEvent::of(event, Some(KEY))).collect(),
+        }],
+        claims: Vec::new(),
+        shred: Vec::new(),
+        meta: Meta {
+            actor: Actor::SYSTEM,
+            correlation_id: mint(),
+            causation_id: None,
+            request: None,
+            request_key: None,
+            occurred_at: now(),
+        },
+    };
+    store.append(append).await.unwrap().position
+}
+
+/// A verified user, and a live session of theirs.
+async fn signed_in(store: &Store) -> (UserId, SessionId) {
+    let (person, user, session) = (mint(), mint(), mint());
+    let user_id = UserId::from_uuid(user);
+    let person_id = PersonId::from_uuid(person);
+    let registered = UserEvent::Registered {
+        user_id,
+        person_id,
+        email: "ada@example.org".to_owned().into(),
+        email_digest: "digest".into(),
+        username: None,
+        via: "test".into(),
+    };
+    let verified = UserEvent::EmailVerified { token_id: None, method: "test".into() };
+    record(store, user, 0, &[registered, verified]).await;
+    let started = SessionEvent::Started {
+        session_id: SessionId::from_uuid(session),
+        user_id,
+        person_id,
+        refresh_hash: "hash".into(),
+        aal: Aal::One,
+        amr: vec!["pwd".into()],
+        expires_at: now() + chrono::TimeDelta::days(1),
+        ip: None,
+        user_agent: None,
+        at: now(),
+    };
+    record(store, session, 0, &[started]).await;
+    (user_id, SessionId::from_uuid(session))
+}
+
+/// The one role, defined and given to a user on the whole platform.
+async fn given(store: &Store, user: UserId) -> RoleAssignmentId {
+    let (role, assignment) = (mint(), mint());
+    let defined = RoleEvent::Defined {
+        role_id: RoleId::from_uuid(role),
+        organization_id: None,
+        key: "reader".into(),
+        name: "Reader".into(),
+        description: None,
+        scopes: vec![ScopeKind::Platform],
+        permissions: vec![READ.into()],
+        is_system: true,
+    };
+    record(store, role, 0, &[defined]).await;
+    let assigned = RoleAssignmentEvent::Assigned {
+        role_assignment_id: RoleAssignmentId::from_uuid(assignment),
+        role_id: RoleId::from_uuid(role),
+        role_key: "reader".into(),
+        principal_kind: PrincipalKind::User,
+        principal_id: user.uuid(),
+        scope_kind: ScopeKind::Platform,
+        organization_id: None,
+        workspace_id: None,
+        granted_by: Uuid::nil(),
+        granted_at: now(),
+        expires_at: None,
+        reason: None,
+    };
+    record(store, assignment, 0, &[assigned]).await;
+    RoleAssignmentId::from_uuid(assignment)
+}
+
+impl World {
+    /// A user with a session and one role on the whole platform.
+    async fn new() -> Self {
+        let db = testkit::database().await;
+        let options: PgConnectOptions = db.url.parse().unwrap();
+        let postgres = Postgres::connect(options.clone()).await.unwrap();
+        let store = Store::postgres(postgres, MasterKey::new(&[3; 32], &[])).await.unwrap();
+        let positions = Positions::new(Leases::new(db.pool.clone()));
+        let runner = Runner {
+            store: store.clone(),
+            pool: db.pool.clone(),
+            writing: options,
+            positions: positions.clone(),
+        };
+        let runner = runner.start();
+        let reader = Reader::new(db.pool.clone());
+        let authority = Authority::new(store.clone(), reader, positions);
+
+        let (user, session) = signed_in(&store).await;
+        let assignment = given(&store, user).await;
+        Self { store, authority, runner, proof: Proof::Session(user, session), assignment, _db: db }
+    }
+
+    async fn may(&self) -> Result<bool, u16> {
+        let standing = self.authority.standing(self.proof, None, now()).await;
+        standing
+            .map(|standing| standing.grants.platform.contains(READ))
+            .map_err(|problem| problem.status().as_u16())
+    }
+
+    async fn revoke(&self) -> Position {
+        let revoked = RoleAssignmentEvent::Revoked {
+            reason: "over".into(),
+            revoked_by: Uuid::nil(),
+            revoked_at: now(),
+        };
+        record(&self.store, self.assignment.uuid(), 1, &[revoked]).await
+    }
+
+    async fn until(&self, wanted: Result<bool, u16>) -> Duration {
+        let since = Instant::now();
+        while self.may().await != wanted {
+            assert!(since.elapsed() < Duration::from_secs(10), "never {wanted:?}");
+            tokio::task::yield_now().await;
+        }
+        since.elapsed()
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_allowed_before_the_log_was_heard_of() {
+    let world = World::new().await;
+    assert_eq!(world.may().await, Err(503));
+    world.runner.stop().await;
+}
+
+#[tokio::test]
+async fn a_revoked_role_is_gone_within_a_second() {
+    let world = World::new().await;
+    let tail = world.authority.follow(Position(0));
+    world.until(Ok(true)).await;
+    assert_eq!(world.may().await, Ok(true), "from memory");
+    world.revoke().await;
+    let took = world.until(Ok(false)).await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    tail.abort();
+    world.runner.stop().await;
+}
+
+#[tokio::test]
+async fn while_the_log_cannot_be_followed_nothing_is_allowed() {
+    let world = World::new().await;
+    let tail = world.authority.follow(Position(0));
+    world.until(Ok(true)).await;
+    tail.abort();
+    // What is kept may be used for a second, and not longer.
+    let took = world.until(Err(503)).await;
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    world.runner.stop().await;
+}
+
+#[tokio::test]
+async fn a_load_that_races_a_revoke_is_not_kept() {
+    let world = World::new().await;
+    let authority = &world.authority;
+    authority.hear(&[]);
+    let head = world.store.head().await.unwrap();
+    let key = (world.proof, None);
+    let loaded = authority.load(world.proof, None, head, now()).await.unwrap();
+    let loaded = Arc::new(loaded);
+    assert!(loaded.grants.platform.contains(READ));
+    // Between loading and keeping, the role is revoked and the tail hears of it.
+    let at = world.revoke().await;
+    let events = world.store.read(Position(at.0 - 1), 1).await.unwrap();
+    authority.hear(&events);
+    authority.keep(key, head, &loaded);
+    assert!(authority.kept(&key).unwrap().is_none(), "a stale allow was kept");
+    assert_eq!(world.may().await, Ok(false));
+    world.runner.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_that_ended_is_refused() {
+    let world = World::new().await;
+    let tail = world.authority.follow(Position(0));
+    world.until(Ok(true)).await;
+    let Proof::Session(_, session) = world.proof else { unreachable!() };
+    let revoked = SessionEvent::Revoked { reason: "signed out".into() };
+    record(&world.store, session.uuid(), 1, &[revoked]).await;
+    let took = world.until(Err(401)).await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    tail.abort();
+    world.runner.stop().await;
+}

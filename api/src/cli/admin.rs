@@ -1,0 +1,77 @@
+//! `platformctl admin`.
+
+use clap::Subcommand;
+use commands::{
+    CommandError, Refusal,
+    identity::{Login, find_user, user::ResetPasswordByOperator},
+};
+use domain::{
+    identity::{CredentialId, user::NewPassword},
+    kernel::{Kind, Personal, email},
+};
+use serde_json::json;
+
+use super::{
+    Common, Exit, Failure, Output,
+    session::{Session, Wanted, session},
+};
+use crate::{
+    clock::{Clock, mint},
+    crypto::{
+        self,
+        password::{Password, PasswordHashing},
+    },
+    seed,
+};
+
+/// Helps out users from the machine the platform runs on.
+#[derive(Debug, Subcommand)]
+pub(super) enum Admin {
+    /// Set a new, generated password and sign the user out everywhere; it is shown once
+    ResetPassword {
+        /// The address the user signs in with
+        #[arg(long, default_value = seed::ADMIN_EMAIL)]
+        email: String,
+    },
+}
+
+impl Admin {
+    pub(super) fn run(self, common: &Common, output: &Output) -> Result<(), Failure> {
+        let Self::ResetPassword { email } = self;
+        session(common, output, Wanted::Existing, async |session| {
+            reset_password(session, &email).await
+        })
+    }
+}
+
+async fn reset_password(session: &Session, address: &str) -> Result<(), Failure> {
+    let wrong = |_| Failure::new(Exit::Usage, format!("{address} is no e-mail address"));
+    let address = email(address).map_err(wrong)?;
+    let (store, digests) = session.log().await?;
+    let found = find_user(&store, &Login::Email(digests.email(&address))).await?;
+    let missing = || Failure::new(Exit::NotFound, format!("nobody signs in with {address}"));
+    let user_id = found.ok_or_else(missing)?;
+
+    let text = crypto::password_text();
+    let hashing = PasswordHashing::new(&session.config.auth)?;
+    let password = NewPassword {
+        credential_id: CredentialId::from_uuid(mint()),
+        secret_hash: Personal::Open(hashing.hash(Password::generated(text.clone())).await?),
+    };
+    let case = ResetPasswordByOperator { user_id, password };
+    commands::execute(&seed::system(&store, &Clock::system()), &case).await.map_err(failure)?;
+    session
+        .output
+        .words(&format!("{address} is signed out everywhere; the password is shown once"));
+    session.output.data(&json!({ "email": address, "password": text }), || text.clone())
+}
+
+/// A user in a state that does not allow it is no failure of the platform.
+fn failure(error: CommandError) -> Failure {
+    let is_conflict = matches!(
+        &error,
+        CommandError::Refused(Refusal::Rule(rule)) if rule.kind() == Kind::Conflict
+    );
+    let exit = if is_conflict { Exit::Conflict } else { Exit::Failure };
+    Failure { exit, ..Failure::from(error) }
+}

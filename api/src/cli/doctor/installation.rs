@@ -1,0 +1,190 @@
+//! What lies around the database: configuration, keys, folders, mail, the address.
+
+use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
+
+use cluster::{Cluster, Settings};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use url::Url;
+
+use super::Check;
+use crate::{
+    config::{Config, Environment, Mail, MailAdapter},
+    crypto::keys::KeyDirectory,
+};
+
+/// PostgreSQL stops taking writes when its disk is full; a rebuild needs the tables twice.
+const LEAST_FREE_MIB: u64 = 256;
+const COMFORTABLE_MIB: u64 = 2_048;
+
+/// How long a mail server may take to pick up.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) async fn checks(config: &Config) -> Vec<Check> {
+    vec![
+        configuration(config),
+        binaries(config).await,
+        private("data folder", &config.database.data_dir.join("pgdata"), "chmod 700"),
+        private("key folder", &config.keys.dir, "chmod 700"),
+        keys(&config.keys.dir),
+        disk(config),
+        mail(&config.mail).await,
+        address(&config.http.bind).await,
+    ]
+}
+
+fn configuration(config: &Config) -> Check {
+    let name = "configuration";
+    let mut odd = Vec::new();
+    let local = ["127.0.0.1", "[::1]"].iter().any(|host| config.http.bind.starts_with(host));
+    if !local && !config.http.public_url.starts_with("https://") {
+        odd.push("http.public_url is not https although other machines can reach http.bind");
+    }
+    if !config.rate_limit.enabled {
+        odd.push("rate_limit.enabled is false");
+    }
+    if config.environment == Environment::Development && !local {
+        odd.push("environment is development although other machines can reach http.bind");
+    }
+    if odd.is_empty() {
+        return Check::ok(name, format!("usable; environment {}", config.environment));
+    }
+    Check::warning(name, odd.join("; "), "`platformctl config check` shows where values come from")
+}
+
+/// The programs of the private server; a server of somebody else's needs none.
+async fn binaries(config: &Config) -> Check {
+    let name = "postgresql";
+    if config.database.url.is_some() {
+        return Check::ok(name, "a server of your own (database.url)");
+    }
+    let settings = Settings::new(&config.database.data_dir);
+    match tokio::task::spawn_blocking(move || Cluster::programs(&settings)).await {
+        Ok(Ok((folder, version))) => {
+            Check::ok(name, format!("version {version} in {}", folder.display()))
+        }
+        Ok(Err(error)) => Check::failed(name, error.to_string(), "as said"),
+        Err(error) => Check::failed(name, error.to_string(), "try again"),
+    }
+}
+
+/// A folder that nobody else may enter.
+fn private(name: &'static str, folder: &Path, command: &str) -> Check {
+    let shown = folder.display();
+    match fs::metadata(folder) {
+        Ok(found) if found.permissions().mode() & 0o077 == 0 => {
+            Check::ok(name, format!("{shown} is closed to others"))
+        }
+        Ok(_) => {
+            Check::failed(name, format!("{shown} is open to others"), format!("{command} {shown}"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Check::ok(name, format!("{shown} is not there yet"))
+        }
+        Err(error) => Check::failed(name, format!("{shown}: {error}"), "let this user read it"),
+    }
+}
+
+/// That the keys can be read by us and by nobody else; opening makes none where some are.
+fn keys(folder: &Path) -> Check {
+    let name = "keys";
+    if !folder.exists() {
+        return Check::ok(name, "none yet; the first start makes them");
+    }
+    let restore = "bring them back with `platformctl keys restore BACKUP`";
+    if !folder.join("master.key").exists() {
+        return Check::failed(name, "master.key is missing: personal data cannot be read", restore);
+    }
+    let read = KeyDirectory::open(folder, 0)
+        .and_then(|(keys, _)| Ok((keys.master()?, keys.signing()?, keys.list()?.len())));
+    match read {
+        Ok((_, signing, count)) => {
+            let active = &signing.active().kid;
+            Check::ok(name, format!("master key, and {count} signing keys; {active} signs"))
+        }
+        Err(error) => Check::failed(name, error.to_string(), restore),
+    }
+}
+
+fn disk(config: &Config) -> Check {
+    let name = "disk";
+    let folder = existing(&config.database.data_dir);
+    let Some(free) = free_mib(folder) else {
+        return Check::warning(name, "`df` does not tell how much is free", "look yourself");
+    };
+    let detail = format!("{free} MiB free at {}", folder.display());
+    if free < LEAST_FREE_MIB {
+        return Check::failed(name, detail, "make room: writes will soon be refused");
+    }
+    if free < COMFORTABLE_MIB {
+        return Check::warning(name, detail, "make room: a rebuild needs the tables twice");
+    }
+    Check::ok(name, detail)
+}
+
+/// The folder itself, or the nearest one above it that is there.
+fn existing(folder: &Path) -> &Path {
+    folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"))
+}
+
+/// The standard library does not tell; the POSIX format of `df` is the same everywhere.
+fn free_mib(folder: &Path) -> Option<u64> {
+    let output = Command::new("df").arg("-Pk").arg(folder).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let kib: u64 = text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+    Some(kib / 1_024)
+}
+
+async fn mail(mail: &Mail) -> Check {
+    let name = "mail";
+    match mail.adapter {
+        MailAdapter::Outbox => outbox(name, &mail.outbox_dir),
+        MailAdapter::Smtp => {
+            let url = mail.smtp_url.as_ref().and_then(|url| Url::parse(url.expose()).ok());
+            let host = url.as_ref().and_then(|url| Some((url.host_str()?.to_owned(), port(url))));
+            let Some((host, port)) = host else {
+                return Check::failed(name, "mail.smtp_url is no URL", "correct it");
+            };
+            match timeout(PATIENCE, TcpStream::connect((host.as_str(), port))).await {
+                Ok(Ok(_)) => Check::ok(name, format!("{host}:{port} picks up")),
+                Ok(Err(error)) => unreachable_mail(name, &host, port, &error.to_string()),
+                Err(_) => unreachable_mail(name, &host, port, "no answer"),
+            }
+        }
+    }
+}
+
+fn unreachable_mail(name: &'static str, host: &str, port: u16, why: &str) -> Check {
+    let detail = format!("{host}:{port}: {why}; mails wait until it answers");
+    Check::failed(name, detail, "correct mail.smtp_url, or let this machine reach the server")
+}
+
+/// The ports that the mailer falls back to.
+fn port(url: &Url) -> u16 {
+    let of_scheme = if url.scheme() == "smtps" { 465 } else { 25 };
+    url.port().unwrap_or(of_scheme)
+}
+
+fn outbox(name: &'static str, folder: &Path) -> Check {
+    let place = existing(folder);
+    let mine = fs::metadata(place).is_ok_and(|found| !found.permissions().readonly());
+    let shown = folder.display();
+    if mine {
+        Check::ok(name, format!("outbox: mails stay in {shown}"))
+    } else {
+        Check::failed(name, format!("{shown} cannot be written"), "let this user write there")
+    }
+}
+
+async fn address(bind: &str) -> Check {
+    let name = "address";
+    match TcpListener::bind(bind).await {
+        Ok(_) => Check::ok(name, format!("{bind} is free: no platform serves here")),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            Check::ok(name, format!("{bind} is in use, as while the platform serves"))
+        }
+        Err(error) => Check::failed(name, format!("{bind}: {error}"), "change http.bind"),
+    }
+}

@@ -1,0 +1,188 @@
+//! The database of the installation: one that is named, or a private one.
+//!
+//! Owns finding or starting it and the two ways to connect: as the owner of the tables, for
+//! migrations and rebuilds, and as the role of the running platform, which can add to the log but
+//! never change it.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use cluster::{Cluster, ClusterError, Settings};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::config::Config;
+
+/// The name of the database inside a private server.
+const NAME: &str = "commonhold";
+/// The role the running platform takes on.
+const ROLE: &str = "commonhold_app";
+/// How long a command waits for another process that is starting its private server.
+const STARTING: Duration = Duration::from_secs(20);
+
+/// Why the database cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The private server does not start.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The URL is none.
+    #[error("database.url (DATABASE_URL) is not a PostgreSQL URL: {0}")]
+    Url(String),
+    /// There is nothing to visit.
+    #[error(
+        "there is no database in {0} yet: `platformctl serve` makes one, and so does `platformctl \
+         migrate up`"
+    )]
+    NoneYet(PathBuf),
+    /// The thread that started the server is gone.
+    #[error("starting the private server was cut off")]
+    CutOff,
+}
+
+/// An open database.
+pub struct Database {
+    options: PgConnectOptions,
+    cluster: Option<Cluster>,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Database")
+    }
+}
+
+impl Database {
+    /// Opens the configured database, starting a private server if none is named.
+    ///
+    /// # Errors
+    /// What is missing, and what to do about it.
+    pub async fn open(config: &Config) -> Result<Self, DatabaseError> {
+        if let Some(url) = &config.database.url {
+            return Self::at(url.expose());
+        }
+        let settings = Settings::new(&config.database.data_dir);
+        let start = move || -> Result<Cluster, ClusterError> {
+            let cluster = Cluster::start(&settings)?;
+            cluster.create_database(NAME)?;
+            Ok(cluster)
+        };
+        // Starting a server takes seconds and blocks.
+        let cluster =
+            tokio::task::spawn_blocking(start).await.map_err(|_| DatabaseError::CutOff)??;
+        let mut database = Self::at(&cluster.url(NAME))?;
+        database.cluster = Some(cluster);
+        Ok(database)
+    }
+
+    /// Opens the configured database for a command: beside the process that serves, if there is
+    /// one, else as [`Self::open`] does. Makes no new one.
+    ///
+    /// # Errors
+    /// What is missing, and what to do about it.
+    pub async fn visit(config: &Config) -> Result<Self, DatabaseError> {
+        if config.database.url.is_some() {
+            return Self::open(config).await;
+        }
+        let data_dir = &config.database.data_dir;
+        if !data_dir.join("pgdata").exists() {
+            return Err(DatabaseError::NoneYet(data_dir.clone()));
+        }
+        Self::visit_or_make(config).await
+    }
+
+    /// As [`Self::visit`], and makes the database if there is none.
+    ///
+    /// # Errors
+    /// What is missing, and what to do about it.
+    pub async fn visit_or_make(config: &Config) -> Result<Self, DatabaseError> {
+        if config.database.url.is_some() {
+            return Self::open(config).await;
+        }
+        let begun = Instant::now();
+        loop {
+            let settings = Settings::new(&config.database.data_dir);
+            let attach =
+                move || Cluster::attach(&settings).map(|found| found.map(|it| it.url(NAME)));
+            let found = tokio::task::spawn_blocking(attach).await;
+            if let Some(url) = found.map_err(|_| DatabaseError::CutOff)?? {
+                return Self::at(&url);
+            }
+            match Self::open(config).await {
+                // Another process has it and is about to start or stop its server.
+                Err(DatabaseError::Cluster(ClusterError::InUse { .. }))
+                    if begun.elapsed() < STARTING => {}
+                other => return other,
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// A database at a URL.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn at(url: &str) -> Result<Self, DatabaseError> {
+        let options: PgConnectOptions =
+            url.parse().map_err(|error: sqlx::Error| DatabaseError::Url(error.to_string()))?;
+        Ok(Self { options: options.application_name("platformctl"), cluster: None })
+    }
+
+    /// Connects as the owner of the tables.
+    #[must_use]
+    pub fn owner(&self) -> PgConnectOptions {
+        self.options.clone()
+    }
+
+    /// Connects as the role of the running platform.
+    #[must_use]
+    pub fn app(&self) -> PgConnectOptions {
+        self.options.clone().options([("role", ROLE)])
+    }
+
+    /// A pool for the running platform. A connection that comes back inside a transaction, as
+    /// after a dropped unit of work, is closed and never lent again (sqlx#4385).
+    ///
+    /// # Errors
+    /// If the database cannot be reached.
+    pub async fn pool(&self, most: u32) -> sqlx::Result<PgPool> {
+        PgPoolOptions::new()
+            .max_connections(most)
+            .acquire_timeout(Duration::from_secs(5))
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    let outside: bool = sqlx::query_scalar("SELECT now() = statement_timestamp()")
+                        .fetch_one(connection)
+                        .await?;
+                    Ok(outside)
+                })
+            })
+            .connect_with(self.app())
+            .await
+    }
+
+    /// The name of the database, and whether its log holds events.
+    ///
+    /// # Errors
+    /// If it cannot be asked.
+    pub async fn name_and_use(&self, pool: &PgPool) -> sqlx::Result<(String, bool)> {
+        let sql = "SELECT current_database()::text, to_regclass('eventstore.events') IS NOT NULL";
+        let (name, has_log): (String, bool) = sqlx::query_as(sql).fetch_one(pool).await?;
+        let sql = "SELECT EXISTS (SELECT FROM eventstore.events)";
+        let in_use = has_log && sqlx::query_scalar(sql).fetch_one(pool).await?;
+        Ok((name, in_use))
+    }
+
+    /// Stops a private server.
+    pub async fn close(self) {
+        let Some(cluster) = self.cluster else { return };
+        let stopped = tokio::task::spawn_blocking(move || cluster.stop()).await;
+        if let Ok(Err(fault)) = stopped {
+            tracing::warn!(cause = ?fault, "the private database did not stop cleanly");
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! The one gate every request passes: who asks, whether they may, and what surrounds the call.
+//!
+//! Owns reading bearer tokens and API keys, naming the organization of the path, and checking
+//! the authorisation table. Tenants come from the path and the caller's standing in it, never
+//! from a body. Use cases check again: a route that forgets is still refused.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use commands::{Caller, Context, Done, Grants, UseCase};
+use domain::{
+    identity::UserId,
+    kernel::{Actor, ActorKind, Position, TenantId, Timestamp},
+    organization::{
+        ApiKeyId, OrganizationId, ServicePrincipalId, WorkspaceId,
+        service_principal::ServicePrincipal,
+    },
+};
+use eventstore::CommandKey;
+use http::{Method, header, request::Parts};
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    authority::{Proof, Standing},
+    clock::mint,
+    context::RequestContext,
+    crypto::{apikey::ApiKeySecret, password::HashError},
+    extract::{self, IdempotencyKey, MinPosition},
+    key_use,
+    problem::{INVALID_TOKEN, OVERLOADED, Problem},
+    routes::Access,
+};
+
+/// A call that passed the gate.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The state of the router.
+    pub app: App,
+    /// Who asks.
+    pub caller: Caller,
+    /// The only reading of the clock.
+    pub now: Timestamp,
+    /// The request's id, trace and client.
+    pub request: RequestContext,
+    organization: Option<OrganizationId>,
+    wanted: Option<Position>,
+    route: String,
+}
+
+impl Call {
+    /// The organization of the path.
+    ///
+    /// # Errors
+    /// 404 on a path that names none.
+    pub fn organization(&self) -> Result<OrganizationId, Problem> {
+        self.organization.ok_or_else(Problem::not_found)
+    }
+
+    /// Runs a use case under the client's idempotency key.
+    ///
+    /// # Errors
+    /// Its refusal.
+    pub async fn run<U: UseCase>(
+        &self,
+        command: CommandKey,
+        use_case: &U,
+    ) -> Result<Done<U::Answer>, Problem> {
+        Ok(commands::execute(&self.context(command), use_case).await?)
+    }
+
+    /// The surroundings of a command.
+    #[must_use]
+    pub fn context(&self, command: CommandKey) -> Context {
+        Context {
+            store: self.app.store.clone(),
+            caller: self.caller.clone(),
+            now: self.now,
+            command,
+            correlation_id: self.request.correlation_id(),
+            causation_id: None,
+            request: Some(self.request.info()),
+        }
+    }
+
+    /// A command that is not repeated under a key, such as a sign-in.
+    #[must_use]
+    pub fn once(&self) -> CommandKey {
+        CommandKey { tenant: TenantId::PLATFORM, id: mint(), digest: [0; 32] }
+    }
+
+    /// Waits until a module's tables hold what the client has seen. Answers how far they are.
+    ///
+    /// # Errors
+    /// 503 if they do not in time.
+    pub async fn fresh(&self, module: &'static str) -> Result<Position, Problem> {
+        match self.wanted {
+            Some(wanted) => Ok(self.app.positions.wait(module, wanted).await?),
+            None => Ok(self.app.positions.known(module)),
+        }
+    }
+}
+
+impl FromRequestParts<App> for Call {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let access = parts.extensions.get::<Access>().copied();
+        let access = access.ok_or_else(|| Problem::internal("a route without access"))?;
+        let request = RequestContext::from_request_parts(parts, app).await?;
+        let MinPosition(wanted) = MinPosition::from_request_parts(parts, app).await?;
+        let now = app.clock.now();
+        let named = Named::read(parts, app).await?;
+        let caller = if access.is_public() {
+            // Whoever may ask without a proof is not stopped by a stale one.
+            Caller::anonymous()
+        } else {
+            let proof =
+                proof(parts, app, now).await?.ok_or_else(|| Problem::new(&INVALID_TOKEN))?;
+            app.limits.account(proof.account())?;
+            let standing = app.authority.standing(proof, named.organization, now).await?;
+            let caller = caller(proof, &standing, named.workspace);
+            if let Proof::Key(principal, key) = proof {
+                key_use::note(app, &caller, (principal, key), &request, now);
+            }
+            caller
+        };
+        admit(access, &caller, &named)?;
+        let route = format!("{} {}", parts.method, parts.uri.path());
+        Ok(Self {
+            app: app.clone(),
+            caller,
+            now,
+            request,
+            organization: named.organization,
+            wanted,
+            route,
+        })
+    }
+}
+
+/// What the path names.
+#[derive(Default)]
+struct Named {
+    organization: Option<OrganizationId>,
+    workspace: Option<WorkspaceId>,
+    /// The user, person or principal the path is about; nil for a kind that is not a user.
+    subject: Option<Uuid>,
+    /// The path has a parameter that names nothing.
+    nothing: bool,
+}
+
+impl Named {
+    async fn read(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let params = RawPathParams::from_request_parts(parts, app).await;
+        let params = params.map_err(|_| Problem::not_found())?;
+        let mut named = Self::default();
+        for (name, value) in &params {
+            match name {
+                "organization_id" => {
+                    named.organization = organization(app, value).await?;
+                    named.nothing |= named.organization.is_none();
+                }
+                "workspace_id" => {
+                    named.workspace = value.parse().ok();
+                    named.nothing |= named.workspace.is_none();
+                }
+                // Inside an organization a user is a member, not the subject of the path.
+                "user_id" | "person_id" | "principal_id" if named.organization.is_none() => {
+                    named.subject = value.parse().ok();
+                    named.nothing |= named.subject.is_none();
+                }
+                _ => {}
+            }
+        }
+        Ok(named)
+    }
+}
+
+/// An organization by its id or its slug.
+async fn organization(app: &App, value: &str) -> Result<Option<OrganizationId>, Problem> {
+    if let Ok(id) = value.parse() {
+        return Ok(Some(id));
+    }
+    match domain::kernel::slug(value) {
+        Ok(slug) => {
+            let owner = app.store.claim_owner("organization.slug", &slug).await?;
+            Ok(owner.map(OrganizationId::from_uuid))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// Checks the route's row of the authorisation table.
+fn admit(access: Access, caller: &Caller, named: &Named) -> Result<(), Problem> {
+    if access.is_public() {
+        return Ok(());
+    }
+    if named.nothing {
+        return Err(Problem::not_found());
+    }
+    if access.allows_own() {
+        match (caller.user(), named.subject) {
+            (Ok(_), None) => return Ok(()),
+            (Ok(user), Some(subject)) if is(caller, user, subject) => return Ok(()),
+            (denied, _) if access.permission().is_none() => {
+                denied?;
+                return Err(Problem::not_found());
+            }
+            (Ok(_) | Err(_), _) => {}
+        }
+    }
+    if access.allows_member()
+        && let Some(organization) = named.organization
+        && caller.member_of(organization).is_ok()
+    {
+        return Ok(());
+    }
+    match (access.permission(), named.organization) {
+        (Some(permission), Some(organization)) => caller.require_in(organization, permission)?,
+        // Somebody else's account does not show.
+        (Some(permission), None) if access.allows_own() => {
+            caller.require(permission).map_err(|_| Problem::not_found())?;
+        }
+        (Some(permission), None) => caller.require(permission)?,
+        (None, _) => return Err(Problem::not_found()),
+    }
+    Ok(())
+}
+
+/// Whether a user, or the person behind it, is the subject of a path. Ids of different kinds
+/// never collide.
+fn is(caller: &Caller, user: UserId, subject: Uuid) -> bool {
+    user.uuid() == subject || caller.person.is_some_and(|person| person.uuid() == subject)
+}
+
+fn caller(proof: Proof, standing: &Standing, workspace: Option<WorkspaceId>) -> Caller {
+    let (kind, id, credential) = match proof {
+        Proof::Session(user, session) => (ActorKind::User, user.uuid(), session.uuid()),
+        Proof::Key(principal, key) => (ActorKind::Service, principal.uuid(), key.uuid()),
+    };
+    let actor = Actor { kind, id, credential_id: Some(credential), on_behalf_of: None };
+    let mut grants: Arc<Grants> = standing.grants.clone();
+    // What counts in one workspace counts where the path names it, and nowhere else.
+    if let Some(held) = workspace.and_then(|workspace| standing.workspaces.get(&workspace)) {
+        Arc::make_mut(&mut grants).inside.extend(held.iter().cloned());
+    }
+    Caller { actor, person: standing.person, grants }
+}
+
+/// The proof of identity a request carries, if it carries one.
+async fn proof(parts: &Parts, app: &App, now: Timestamp) -> Result<Option<Proof>, Problem> {
+    let refused = || Problem::new(&INVALID_TOKEN);
+    let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(refused());
+    }
+    let text = value.to_str().map_err(|_| refused())?;
+    let (scheme, token) = text.split_once(' ').ok_or_else(refused)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(refused());
+    }
+    if let Some(key) = ApiKeySecret::parse(token) {
+        return api_key(app, &key, now).await.map(Some);
+    }
+    let claims = app.tokens.verify(token, now).map_err(|_| refused())?;
+    let session = domain::identity::SessionId::from_uuid(claims.sid);
+    Ok(Some(Proof::Session(UserId::from_uuid(claims.sub), session)))
+}
+
+async fn api_key(app: &App, key: &ApiKeySecret, now: Timestamp) -> Result<Proof, Problem> {
+    let refused = || Problem::new(&INVALID_TOKEN);
+    let owner = app.store.claim_owner("secret.prefix", key.prefix()).await?;
+    let Some(principal) = owner.map(ServicePrincipalId::from_uuid) else {
+        app.verified_keys.verify_unknown(key, &app.hashing).await.map_err(hashing)?;
+        return Err(refused());
+    };
+    let loaded = app.store.load::<ServicePrincipal>(principal.uuid()).await?;
+    let found = loaded.state.keys().find(|(_, known)| known.prefix == key.prefix());
+    let (id, hash): (ApiKeyId, String) = match found {
+        Some((id, known)) if known.is_live(now) => {
+            (id, known.secret_hash.text().ok_or_else(refused)?.to_owned())
+        }
+        Some(_) | None => return Err(refused()),
+    };
+    let right = app.verified_keys.verify(key, &hash, &app.hashing).await.map_err(hashing)?;
+    if right { Ok(Proof::Key(principal, id)) } else { Err(refused()) }
+}
+
+/// Hashing that is refused because too much waits already.
+pub(crate) fn hashing(error: HashError) -> Problem {
+    match error {
+        HashError::Overloaded => Problem::new(&OVERLOADED).retry_after(1),
+        other => Problem::internal(other),
+    }
+}
+
+/// A command of a client: its idempotency key, made one with the route and the caller, and its
+/// body. Without a body, take `Command<()>`.
+#[derive(Debug)]
+pub struct Command<T> {
+    /// The call.
+    pub call: Call,
+    /// The id under which it is executed at most once.
+    pub key: CommandKey,
+    /// The body.
+    pub body: T,
+}
+
+/// Names command ids; never change it.
+const COMMANDS: Uuid = uuid::uuid!("6f1d6f0e-2f0c-5d55-9d43-3f0f6f3f6a11");
+
+impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Command<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let call = Call::from_request_parts(&mut parts, app).await?;
+        let key = <IdempotencyKey as FromRequestParts<App>>::from_request_parts(&mut parts, app);
+        let key = key.await?;
+        let bodiless = std::any::TypeId::of::<T>() == std::any::TypeId::of::<()>();
+        if !bodiless && !extract::is_json(&parts.headers) {
+            return Err(Problem::new(&crate::problem::UNSUPPORTED_MEDIA_TYPE));
+        }
+        let method: Method = parts.method.clone();
+        let query = parts.uri.query().map(str::to_owned);
+        let bytes = extract::bytes(Request::from_parts(parts, body), app).await?;
+        let body = if bodiless {
+            // What is no body reads from nothing but null.
+            serde_json::from_slice(b"null").map_err(Problem::internal)?
+        } else {
+            extract::from_slice(&bytes)?
+        };
+        let query = query.as_deref().unwrap_or_default().as_bytes();
+        let parts = [method.as_str().as_bytes(), call.route.as_bytes(), query, &bytes];
+        let digest = app.digests.request(parts);
+        // A user's keys outlive a session; two API keys of one program are two clients.
+        let actor = call.caller.actor;
+        let client = match actor.kind {
+            ActorKind::Service => actor.credential_id.unwrap_or(actor.id),
+            ActorKind::User | ActorKind::System | ActorKind::Anonymous => actor.id,
+        };
+        let name = format!("{client}\n{}\n{}", call.route, key.as_str());
+        let id = Uuid::new_v5(&COMMANDS, name.as_bytes());
+        let key = CommandKey { tenant: TenantId::PLATFORM, id, digest };
+        Ok(Self { call, key, body })
+    }
+}
+
+impl<T> Command<T> {
+    /// Runs a use case as this command.
+    ///
+    /// # Errors
+    /// Its refusal.
+    pub async fn run<U: UseCase>(&self, use_case: &U) -> Result<Done<U::Answer>, Problem> {
+        self.call.run(self.key, use_case).await
+    }
+}

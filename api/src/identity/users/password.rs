@@ -1,0 +1,120 @@
+//! The password: changed by who knows it, reset by who has the mailbox.
+
+use chrono::TimeDelta;
+use commands::identity::{
+    Login, find_user,
+    user::{ChangePassword, RequestPasswordReset, ResetPassword},
+};
+use domain::{
+    identity::{CredentialId, UserId, user::NewPassword},
+    kernel::{Personal, email},
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{TAG, sign_up::AddressBody};
+use crate::{
+    answer::{Accepted, Noted},
+    app::App,
+    clock::mint,
+    crypto::password::Password,
+    extract::Json,
+    gate::Call,
+    identity::proof::{self, accepted, new_token, presented},
+    problem::Problem,
+    routes::{Routes, op},
+    text::field,
+};
+
+/// How long a token to reset a password counts.
+const RESET_LIVES: TimeDelta = TimeDelta::hours(1);
+
+pub(super) fn routes() -> Routes<App> {
+    Routes::new()
+        .post(
+            "/users/reset-password",
+            request,
+            op("Ask for a mail to reset a password")
+                .tag(TAG)
+                .description("The answer is the same for every address.")
+                .body::<AddressBody>()
+                .answer_empty(202),
+        )
+        .post(
+            "/users/reset-password/confirm",
+            confirm,
+            op("Set another password with the token from the mail")
+                .tag(TAG)
+                .description("Ends all sessions of the user.")
+                .body::<ResetPasswordBody>(),
+        )
+        .post(
+            "/users/change-password",
+            change,
+            op("Change one's own password")
+                .tag(TAG)
+                .description("Ends all other sessions of the user.")
+                .body::<ChangePasswordBody>(),
+        )
+}
+
+async fn request(call: Call, Json(body): Json<AddressBody>) -> Result<Noted<()>, Problem> {
+    let address = field("/email", email(&body.email))?;
+    let digest = call.app.digests.email(&address);
+    call.app.limits.mail(&digest)?;
+    let user_id = find_user(&call.app.store, &Login::Email(digest)).await?;
+    let stream = user_id.unwrap_or(UserId::from_uuid(Uuid::nil()));
+    let case = RequestPasswordReset { user_id, token: new_token(&call, stream, RESET_LIVES) };
+    call.run(call.once(), &case).await?;
+    Ok(Noted::accepted())
+}
+
+/// Another password, and the token that allows it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ResetPasswordBody {
+    /// The token, whole.
+    token: String,
+    /// 8 to 1024 characters.
+    password: String,
+}
+
+async fn confirm(call: Call, Json(body): Json<ResetPasswordBody>) -> Result<Noted<()>, Problem> {
+    let (user_id, token) = presented(&body.token)?;
+    let password = hashed(&call, body.password, "/password").await?;
+    let done = call.run(call.once(), &ResetPassword { user_id, token, password }).await?;
+    accepted(done.answer)?;
+    Ok(Noted::done(done.position))
+}
+
+/// Another password, and the present one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangePasswordBody {
+    /// The present one.
+    current_password: String,
+    /// 8 to 1024 characters.
+    new_password: String,
+}
+
+async fn change(call: Call, Json(body): Json<ChangePasswordBody>) -> Result<Accepted<()>, Problem> {
+    let user_id = call.caller.user()?;
+    let verified = proof::password(&call, body.current_password, "/current_password").await?;
+    let password = hashed(&call, body.new_password, "/new_password").await?;
+    let done = call.run(call.once(), &ChangePassword { user_id, verified, password }).await?;
+    Ok(Accepted::done(&done, user_id))
+}
+
+/// A new password, as it is kept.
+pub(super) async fn hashed(
+    call: &Call,
+    text: String,
+    pointer: &str,
+) -> Result<NewPassword, Problem> {
+    let secret_hash = call.app.hashing.hash(Password::new(text, pointer)?).await?;
+    Ok(NewPassword {
+        credential_id: CredentialId::from_uuid(mint()),
+        secret_hash: Personal::Open(secret_hash),
+    })
+}

@@ -1,0 +1,166 @@
+//! Metrics, named as OpenTelemetry names them, in the OpenMetrics text format.
+//!
+//! Owns the registry and the duration of requests. Refuses labels without bound: a path is
+//! counted by its route, an unknown method as one.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{Method, header};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{family::Family, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use crate::{problem::Problem, telemetry};
+
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The boundaries OpenTelemetry recommends for request durations, in seconds.
+const BUCKETS: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+type Durations = Family<RequestLabels, Histogram, fn() -> Histogram>;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+/// The metrics of the process.
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    durations: Durations,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// A registry with the request durations.
+    #[must_use]
+    pub fn new() -> Self {
+        let durations: Durations = Family::new_with_constructor(|| Histogram::new(BUCKETS));
+        let mut registry = Registry::default();
+        registry.register_with_unit(
+            "http_server_request_duration",
+            "Duration of HTTP requests",
+            Unit::Seconds,
+            durations.clone(),
+        );
+        Self { registry: Mutex::new(registry), durations }
+    }
+
+    /// Lets a part of the process add its own metrics.
+    pub fn register(&self, add: impl FnOnce(&mut Registry)) {
+        add(&mut self.lock());
+    }
+
+    /// Everything, as `/metrics` shows it.
+    ///
+    /// # Errors
+    /// If a metric cannot be written as text.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.lock()).map(|()| text)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The middleware that measures requests.
+pub async fn layer(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+    let (method, route) = (known(request.method()), telemetry::route(&request));
+    let started = Instant::now();
+    let response = next.run(request).await;
+    let labels = RequestLabels { method, route, status: response.status().as_u16() };
+    metrics.durations.get_or_create(&labels).observe(started.elapsed().as_secs_f64());
+    response
+}
+
+/// `GET /metrics`.
+///
+/// # Errors
+/// `internal` if a metric cannot be written as text.
+pub async fn page(State(metrics): State<Arc<Metrics>>) -> Result<Response, Problem> {
+    let text = metrics.text().map_err(Problem::internal)?;
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
+}
+
+/// A client can invent methods; a metric cannot hold them all.
+fn known(method: &Method) -> String {
+    let known = [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::HEAD,
+        Method::OPTIONS,
+    ];
+    if known.contains(method) { method.as_str().to_owned() } else { "_OTHER".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware, routing::get};
+    use http_body_util::BodyExt;
+    use prometheus_client::metrics::gauge::Gauge;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn requests_are_counted_by_route_and_others_can_add() {
+        let metrics = Arc::new(Metrics::new());
+        let lag: Gauge = Gauge::default();
+        lag.set(7);
+        metrics
+            .register(|registry| registry.register("platform_projection_lag_events", "Lag", lag));
+        let router = Router::new()
+            .route("/lamps/{id}", get(async || "lit"))
+            .layer(middleware::from_fn_with_state(Arc::clone(&metrics), layer))
+            .route("/metrics", get(page).with_state(metrics));
+        for id in 0..3 {
+            let request = http::Request::get(format!("/lamps/{id}")).body(Body::empty()).unwrap();
+            router.clone().oneshot(request).await.unwrap();
+        }
+        let request = http::Request::get("/metrics").body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.headers()[header::CONTENT_TYPE], CONTENT_TYPE);
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8_lossy(&bytes);
+        let count = "http_server_request_duration_seconds_count\
+                     {method=\"GET\",route=\"/lamps/{id}\",status=\"200\"} 3";
+        assert!(text.contains(count), "{text}");
+        assert!(text.contains("platform_projection_lag_events 7"), "{text}");
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn invented_methods_are_one() {
+        assert_eq!(known(&Method::from_bytes(b"BREW").unwrap()), "_OTHER");
+    }
+}

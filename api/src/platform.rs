@@ -1,0 +1,322 @@
+//! The wiring of the process: database, log, read tables, permissions, policies, routes.
+//!
+//! Owns the order of start and stop. Starting: database, migrations, log, read tables, the tail
+//! that voids permissions, policies, routes. Stopping goes the other way, after the last request.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use axum::Router;
+use commands::{
+    notify::{Notifier, NotifierHandle, Retry},
+    policy::{PolicyHandle, PolicyRunner},
+};
+use domain::kernel::Position;
+use eventstore::{Leases, Postgres, Processes, Store};
+use projections::{Positions, Reader, Runner, RunnerHandle};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use tokio::task::JoinHandle;
+
+use crate::{
+    access_table::ACCESS_TABLE,
+    app::{App, Parts},
+    authority::Authority,
+    clock::Clock,
+    config::Config,
+    crypto::{
+        apikey::VerifiedKeys,
+        digest::Digests,
+        keys::{KeyDirectory, Keyring, MasterKey},
+        password::PasswordHashing,
+        sealing::Sealing,
+        tokens::{AccessTokens, TokenSettings},
+    },
+    cursor::Cursors,
+    database::{Database, DatabaseError},
+    domain_proof::Internet,
+    edge, gauges,
+    health::Health,
+    jwks,
+    key_use::KeyUses,
+    mail::{self, MailPost, Templates},
+    metrics::Metrics,
+    rate::{Limits, LoginGuard, LoginRules},
+    routes::{Built, Routes},
+    seed::{self, Admin, SeedError},
+};
+
+/// Access tokens and API keys remembered once verified.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+
+/// Why the platform did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be had.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The schema cannot be brought up to date.
+    #[error(transparent)]
+    Migration(#[from] migrations::MigrateError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] eventstore::Unavailable),
+    /// The key directory is not usable.
+    #[error(transparent)]
+    Keys(#[from] crate::crypto::keys::KeyError),
+    /// Password hashing cannot be set up.
+    #[error(transparent)]
+    Hashing(#[from] crate::crypto::password::HashError),
+    /// The database cannot be asked.
+    #[error("the database cannot be asked")]
+    Sql(#[from] sqlx::Error),
+    /// Routes and manifests do not fit.
+    #[error("{0}")]
+    Routes(String),
+    /// Mail cannot be set up.
+    #[error(transparent)]
+    Mail(#[from] crate::mail::MailError),
+    /// The first roles and users cannot be made.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
+}
+
+/// A running platform.
+pub struct Platform {
+    /// What the handlers share.
+    pub app: App,
+    /// The whole HTTP service.
+    pub router: Router,
+    /// The probes.
+    pub health: Arc<Health>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// The administrator, if this start made one: the password is shown once.
+    pub admin: Option<Admin>,
+    runner: RunnerHandle,
+    policies: PolicyHandle,
+    notifier: NotifierHandle,
+    tasks: [JoinHandle<()>; 2],
+    pool: PgPool,
+    database: Database,
+}
+
+impl std::fmt::Debug for Platform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Platform")
+    }
+}
+
+/// The routes of all modules.
+#[must_use]
+pub fn routes() -> Routes<App> {
+    crate::identity::routes().merge(crate::organization::routes()).merge(crate::audit::routes())
+}
+
+impl Platform {
+    /// Starts everything but the listener.
+    ///
+    /// # Errors
+    /// What is missing, and what to do about it.
+    pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let database = Database::open(&config).await?;
+        Self::over(database, config, clock).await
+    }
+
+    /// Starts everything but the listener, over a database that is open already.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn over(
+        database: Database,
+        config: Config,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let built = built()?;
+        let (directory, _) = KeyDirectory::open(&config.keys.dir, clock.seconds())?;
+        let master = directory.master()?;
+        let keyring = Arc::new(Keyring::open(directory)?);
+
+        migrate(&database).await?;
+        let pool = database.pool(config.database.max_connections).await?;
+        let postgres = Postgres::connect(database.app()).await?;
+        let store = Store::postgres(postgres, master.wrapping()).await?;
+        let reader = Reader::new(pool.clone());
+        let positions = Positions::new(Leases::new(pool.clone()));
+        let runner = Runner {
+            store: store.clone(),
+            pool: pool.clone(),
+            writing: database.app(),
+            positions: positions.clone(),
+        };
+        let runner = runner.start();
+
+        let authority = Authority::new(store.clone(), reader.clone(), positions.clone());
+        let from: Position = store.head().await?;
+        let tail = authority.follow(from);
+
+        let limits = Arc::new(Limits::new(&config));
+        let log = Log { store, reader, positions, authority };
+        let parts = parts(config, clock, &master, keyring, (log, limits.clone()))?;
+        let app = App::new(parts);
+        let health = Arc::new(checks(&app, &pool));
+        let metrics = Arc::new(Metrics::new());
+        let gauges =
+            gauges::register(&metrics, app.store.clone(), app.positions.clone(), pool.clone());
+        let admin = seed::seed(&app.store, &app.digests, &app.hashing, &app.clock).await?;
+        let processes = Processes::new(pool.clone());
+        let clock = app.clock.clone();
+        let policies =
+            PolicyRunner::new(app.store.clone(), processes, Arc::new(move || clock.now())).start();
+        let notifier = notifier(&app, &pool)?;
+        let router = service(built, &app, &health, &metrics, &limits);
+        Ok(Self {
+            app,
+            router,
+            health,
+            metrics,
+            admin,
+            runner,
+            policies,
+            notifier,
+            tasks: [tail, gauges],
+            pool,
+            database,
+        })
+    }
+
+    /// Stops everything, once no request runs any more: batches end, leases are given back, the
+    /// private database stops last.
+    pub async fn stop(self) {
+        self.notifier.stop().await;
+        self.policies.stop().await;
+        self.runner.stop().await;
+        self.tasks.iter().for_each(JoinHandle::abort);
+        self.pool.close().await;
+        self.database.close().await;
+    }
+}
+
+/// Brings the schema up to date, as the owner of the tables.
+async fn migrate(database: &Database) -> Result<(), StartError> {
+    let owner = PgPoolOptions::new().max_connections(2).connect_with(database.owner()).await?;
+    migrations::up(&owner, None).await?;
+    owner.close().await;
+    Ok(())
+}
+
+/// The log, and what follows it.
+struct Log {
+    store: Store,
+    reader: Reader,
+    positions: Positions,
+    authority: Authority,
+}
+
+/// What handlers share.
+fn parts(
+    config: Config,
+    clock: Clock,
+    master: &MasterKey,
+    keyring: Arc<Keyring>,
+    (log, limits): (Log, Arc<Limits>),
+) -> Result<Parts, StartError> {
+    let settings = TokenSettings {
+        issuer: config.auth.issuer(&config.http).to_owned(),
+        audience: config.auth.audience.clone(),
+        ttl_seconds: config.auth.access_ttl_seconds,
+        cache: REMEMBERED,
+    };
+    Ok(Parts {
+        clock,
+        store: log.store,
+        reader: log.reader,
+        positions: log.positions,
+        authority: log.authority,
+        tokens: AccessTokens::new(keyring.clone(), settings),
+        keyring,
+        digests: Digests::new(master),
+        sealing: Sealing::new(master),
+        hashing: PasswordHashing::new(&config.auth)?,
+        verified_keys: VerifiedKeys::new(REMEMBERED),
+        login_guard: LoginGuard::new(LoginRules::new(&config.auth, &config.rate_limit)),
+        cursors: Cursors::new(master),
+        key_uses: KeyUses::new(REMEMBERED),
+        domain_proof: Arc::new(Internet),
+        limits,
+        config,
+    })
+}
+
+/// Who carries the letters of the platform.
+fn notifier(app: &App, pool: &PgPool) -> Result<NotifierHandle, StartError> {
+    let templates = Templates::new(&app.config.http.public_url)?;
+    let mailer = mail::mailer(&app.config.mail)?;
+    let notifier = Notifier {
+        store: app.store.clone(),
+        processes: Processes::new(pool.clone()),
+        post: Arc::new(MailPost::new(templates, mailer, app.digests.clone())),
+        since: app.clock.now(),
+        retry: Retry::default(),
+    };
+    Ok(notifier.start())
+}
+
+/// The routes, checked against the authorisation table.
+fn built() -> Result<Built<App>, StartError> {
+    routes().build(ACCESS_TABLE).map_err(|faults| {
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        StartError::Routes(faults.join("; "))
+    })
+}
+
+/// The routes behind the layers, with the pages beside them.
+fn service(
+    built: Built<App>,
+    app: &App,
+    health: &Arc<Health>,
+    metrics: &Arc<Metrics>,
+    limits: &Arc<Limits>,
+) -> Router {
+    let description = built.description_json();
+    let inner = built.router.with_state(app.clone());
+    let pages = edge::pages(health, metrics, description).merge(jwks::router(app.keyring.clone()));
+    edge::around(inner.merge(pages), &app.config, metrics, limits)
+}
+
+/// What must hold for requests to be answered.
+fn checks(app: &App, pool: &PgPool) -> Health {
+    let mut health = Health::new();
+    let asked = pool.clone();
+    health = health.check("database", move || {
+        let pool = asked.clone();
+        Box::pin(async move {
+            let answer = sqlx::query("SELECT 1").execute(&pool).await;
+            answer.map(|_| "answers".to_owned()).map_err(|error| error.to_string())
+        })
+    });
+    let asked = pool.clone();
+    health = health.check("migrations", move || {
+        let pool = asked.clone();
+        Box::pin(async move {
+            let status = migrations::check(&pool).await.map_err(|error| error.to_string())?;
+            if status.is_current() {
+                Ok("current".to_owned())
+            } else {
+                Err("not current; run platformctl migrate up".to_owned())
+            }
+        })
+    });
+    let asked = app.clone();
+    health = health.check("projections", move || {
+        let app = asked.clone();
+        Box::pin(async move {
+            // Compared with the log's true head, not with what this process happens to know.
+            let head = app.store.head().await.map_err(|error| error.to_string())?;
+            for module in projections::MODULES {
+                let at = app.positions.wait(module.name, head).await;
+                at.map_err(|lagging| lagging.to_string())?;
+            }
+            Ok(format!("at the head of the log, position {head}"))
+        })
+    });
+    health
+}

@@ -1,0 +1,249 @@
+//! The guard in front of sign-in: guessing is slow, and nobody can lock out somebody else.
+//!
+//! Refused are one account from one network, and a network that guesses at many accounts. The
+//! account's owner, who comes from another network, is never in the way. An attempt counts when
+//! it begins, so that many at once count as many; a success takes it back.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use chrono::TimeDelta;
+use domain::kernel::Timestamp;
+use lru::LruCache;
+
+use crate::{
+    config::{Auth, RateLimit},
+    context::Network,
+    problem::{Problem, TOO_MANY_REQUESTS},
+};
+
+/// What counts as guessing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoginRules {
+    /// Failed attempts after which an account is refused to a network.
+    pub attempts: u32,
+    /// In which they count, and for which it is then refused.
+    pub window: TimeDelta,
+    /// Failed attempts per minute of a network, over all accounts.
+    pub network_per_minute: u32,
+    /// Most accounts and networks remembered; the least recently seen is forgotten.
+    pub capacity: NonZeroUsize,
+}
+
+impl LoginRules {
+    /// The configured rules.
+    #[must_use]
+    pub fn new(auth: &Auth, limits: &RateLimit) -> Self {
+        let window = i64::try_from(auth.login_window_seconds).unwrap_or(i64::MAX);
+        Self {
+            attempts: auth.login_attempts,
+            window: TimeDelta::try_seconds(window).unwrap_or(TimeDelta::MAX),
+            network_per_minute: auth.login_failures_per_minute,
+            capacity: NonZeroUsize::new(limits.max_keys).unwrap_or(NonZeroUsize::MIN),
+        }
+    }
+}
+
+/// An attempt is not even looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many failed sign-ins; try again in {retry_after_seconds} s")]
+pub struct Refused {
+    /// Until the next attempt is looked at.
+    pub retry_after_seconds: u64,
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        Self::new(&TOO_MANY_REQUESTS).retry_after(refused.retry_after_seconds)
+    }
+}
+
+/// Remembers failed sign-ins.
+#[derive(Debug)]
+pub struct LoginGuard {
+    rules: LoginRules,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug)]
+struct Memory {
+    accounts: LruCache<(String, Network), Failures>,
+    networks: LruCache<Network, Bucket>,
+}
+
+/// Failures of an account from a network.
+#[derive(Debug, Clone, Copy)]
+struct Failures {
+    count: u32,
+    until: Timestamp,
+}
+
+/// Attempts of a network: empty when `full_at` lies a minute ahead (GCRA).
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    full_at: Timestamp,
+}
+
+impl LoginGuard {
+    /// A guard that has seen nothing.
+    #[must_use]
+    pub fn new(rules: LoginRules) -> Self {
+        let memory = Memory {
+            accounts: LruCache::new(rules.capacity),
+            networks: LruCache::new(rules.capacity),
+        };
+        Self { rules, memory: Mutex::new(memory) }
+    }
+
+    /// An attempt begins. `account` is the digest of what was typed, known or not.
+    ///
+    /// # Errors
+    /// [`Refused`]; then the attempt does not count either.
+    pub fn begin(&self, account: &str, network: Network, now: Timestamp) -> Result<(), Refused> {
+        let mut memory = self.lock();
+        let key = (account.to_owned(), network);
+        let seen = memory.accounts.get(&key).copied().filter(|seen| seen.until > now);
+        if let Some(seen) = seen.filter(|seen| seen.count >= self.rules.attempts) {
+            return Err(until(seen.until, now));
+        }
+        let bucket = memory.networks.get(&network).copied();
+        let bucket = bucket.unwrap_or(Bucket { full_at: now });
+        memory.networks.put(network, bucket.take(&self.rules, now)?);
+        let count = seen.map_or(0, |seen| seen.count).saturating_add(1);
+        // The window runs from the first failure until the last one that counts begins the
+        // refusal, which lasts a whole window.
+        let fresh = now + self.rules.window;
+        let ends = seen.filter(|_| count < self.rules.attempts).map_or(fresh, |seen| seen.until);
+        memory.accounts.put(key, Failures { count, until: ends });
+        Ok(())
+    }
+
+    /// The attempt was right: it does not count, and neither do those before it.
+    pub fn succeeded(&self, account: &str, network: Network) {
+        let mut memory = self.lock();
+        memory.accounts.pop(&(account.to_owned(), network));
+        if let Some(bucket) = memory.networks.get_mut(&network) {
+            bucket.full_at -= self.rules.interval();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LoginRules {
+    /// How long an attempt takes to be forgiven.
+    fn interval(&self) -> TimeDelta {
+        TimeDelta::minutes(1) / i32::try_from(self.network_per_minute.max(1)).unwrap_or(i32::MAX)
+    }
+}
+
+impl Bucket {
+    fn take(self, rules: &LoginRules, now: Timestamp) -> Result<Self, Refused> {
+        let full_at = self.full_at.max(now) + rules.interval();
+        let room = now + TimeDelta::minutes(1);
+        if full_at > room {
+            Err(until(full_at - TimeDelta::minutes(1), now))
+        } else {
+            Ok(Self { full_at })
+        }
+    }
+}
+
+fn until(end: Timestamp, now: Timestamp) -> Refused {
+    let left = (end - now).max(TimeDelta::zero()).num_milliseconds();
+    let seconds = u64::try_from(left).unwrap_or_default().div_ceil(1_000);
+    Refused { retry_after_seconds: seconds.max(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::kernel::testing::at;
+
+    use super::*;
+
+    fn guard() -> LoginGuard {
+        LoginGuard::new(LoginRules {
+            attempts: 10,
+            window: TimeDelta::seconds(900),
+            network_per_minute: 30,
+            capacity: NonZeroUsize::new(1_000).unwrap(),
+        })
+    }
+
+    fn network(last: u8) -> Network {
+        Network::of([203, 0, 113, last].into())
+    }
+
+    #[test]
+    fn after_ten_failures_an_account_is_refused_to_a_network_for_fifteen_minutes() {
+        let guard = guard();
+        for second in 0..10 {
+            assert_eq!(guard.begin("ada", network(1), at(second)), Ok(()));
+        }
+        let refused = Err(Refused { retry_after_seconds: 900 });
+        assert_eq!(guard.begin("ada", network(1), at(9)), refused);
+        assert!(guard.begin("ada", network(1), at(9 + 899)).is_err());
+        assert_eq!(guard.begin("ada", network(1), at(9 + 900)), Ok(()));
+    }
+
+    #[test]
+    fn nobody_locks_out_somebody_else() {
+        let guard = guard();
+        for _ in 0..10 {
+            guard.begin("ada", network(1), at(0)).unwrap();
+        }
+        assert_eq!(guard.begin("ada", network(2), at(1)), Ok(()));
+        assert_eq!(guard.begin("bob", network(1), at(1)), Ok(()));
+    }
+
+    #[test]
+    fn a_success_forgives() {
+        let guard = guard();
+        for _ in 0..5 {
+            for _ in 0..9 {
+                guard.begin("ada", network(1), at(0)).unwrap();
+            }
+            guard.succeeded("ada", network(1));
+            // The other eight attempts still count for the network.
+            guard.memory.lock().unwrap().networks.clear();
+        }
+    }
+
+    #[test]
+    fn old_failures_are_forgotten() {
+        let guard = guard();
+        for _ in 0..9 {
+            guard.begin("ada", network(1), at(0)).unwrap();
+        }
+        assert_eq!(guard.begin("ada", network(1), at(901)), Ok(()));
+        assert_eq!(guard.begin("ada", network(1), at(902)), Ok(()));
+    }
+
+    #[test]
+    fn a_network_that_guesses_at_many_accounts_is_slowed() {
+        let guard = guard();
+        for account in 0..30 {
+            guard.begin(&account.to_string(), network(1), at(0)).unwrap();
+        }
+        let refused = Err(Refused { retry_after_seconds: 2 });
+        assert_eq!(guard.begin("another", network(1), at(0)), refused);
+        assert_eq!(guard.begin("another", network(1), at(2)), Ok(()));
+        assert!(guard.begin("yet another", network(1), at(2)).is_err());
+        assert_eq!(guard.begin("another", network(2), at(2)), Ok(()));
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let guard = guard();
+        for last in 0..=255 {
+            for account in 0..10 {
+                let _ = guard.begin(&account.to_string(), network(last), at(0));
+            }
+        }
+        assert_eq!(guard.memory.lock().unwrap().accounts.len(), 1_000);
+    }
+}

@@ -1,0 +1,37 @@
+//! `/openapi.json`, and `/docs`: a page that shows it without any network.
+
+use std::sync::Arc;
+
+use axum::{Router, response::IntoResponse, routing::get};
+use http::{HeaderName, HeaderValue, header};
+
+const INDEX: &str = include_str!("../../assets/docs/index.html");
+const STYLE: &str = include_str!("../../assets/docs/docs.css");
+const SCRIPT: &str = include_str!("../../assets/docs/docs.js");
+
+/// The pages may load what this server serves, and nothing else.
+const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     connect-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'";
+
+/// Serves the description of the routes.
+pub fn description<S: Clone + Send + Sync + 'static>(openapi: Arc<str>) -> Router<S> {
+    let json = move || {
+        let openapi = Arc::clone(&openapi);
+        async move { typed("application/json", openapi.to_string()) }
+    };
+    Router::new()
+        .route("/openapi.json", get(json))
+        .route("/docs", get(async || typed("text/html; charset=utf-8", INDEX)))
+        .route("/docs/docs.css", get(async || typed("text/css; charset=utf-8", STYLE)))
+        .route("/docs/docs.js", get(async || typed("text/javascript; charset=utf-8", SCRIPT)))
+}
+
+fn typed<B: IntoResponse>(media_type: &'static str, body: B) -> impl IntoResponse {
+    let policy: HeaderName = header::CONTENT_SECURITY_POLICY;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
+        (policy, HeaderValue::from_static(DOCS_POLICY)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+    ];
+    (headers, body)
+}

@@ -1,0 +1,286 @@
+//! Notices a request that announces its body twice.
+//!
+//! `Content-Length` together with `Transfer-Encoding` is how requests are smuggled past proxies.
+//! hyper takes the second, closes the connection afterwards and hides the first, so that nobody
+//! behind it can refuse. This reads along with the bytes, keeps nothing but the start of a line,
+//! and never changes anything: where it loses track, hyper alone decides.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::activity::Activity;
+
+/// Enough of a line for a name and a length.
+const LINE_BYTES: usize = 256;
+
+/// Whether an ambiguous request was seen on a connection.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ambiguous(Arc<AtomicBool>);
+
+impl Ambiguous {
+    pub(super) fn found(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// A stream that is read along, and whose writing counts as activity: a long answer is no
+/// silence, a client that takes nothing is.
+pub(super) struct Framed<S> {
+    stream: S,
+    activity: Activity,
+    scanner: Scanner,
+    ambiguous: Ambiguous,
+}
+
+impl<S> Framed<S> {
+    pub(super) fn new(stream: S, activity: Activity) -> (Self, Ambiguous) {
+        let (scanner, ambiguous) = (Scanner::default(), Ambiguous::default());
+        (Self { stream, activity, scanner, ambiguous: ambiguous.clone() }, ambiguous)
+    }
+
+    fn written(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if matches!(polled, Poll::Ready(Ok(bytes)) if bytes > 0) {
+            self.activity.touch();
+        }
+        polled
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Framed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        self.scanner.scan(read);
+        if matches!(self.scanner.place, Place::Ambiguous) {
+            self.ambiguous.0.store(true, Ordering::Release);
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Framed<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.written(polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.written(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Where in an HTTP/1.1 connection the next byte stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Place {
+    /// In the request line or a header.
+    #[default]
+    Head,
+    /// In a body of known length, so many bytes before its end.
+    Body(u64),
+    /// In the line that tells the size of a chunk.
+    ChunkSize,
+    /// In a chunk, so many bytes before its end with its line break.
+    Chunk(u64),
+    /// In what follows the last chunk.
+    Trailers,
+    /// The body was announced twice. For good.
+    Ambiguous,
+    /// Not HTTP/1.1, or beyond understanding. For good.
+    Lost,
+}
+
+#[derive(Debug, Default)]
+struct Scanner {
+    place: Place,
+    line: Vec<u8>,
+    head: Head,
+}
+
+/// What the head of a request said so far.
+#[derive(Debug, Default)]
+struct Head {
+    lines: usize,
+    length: Option<u64>,
+    encoded: bool,
+}
+
+impl Scanner {
+    fn scan(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            match self.place {
+                Place::Ambiguous | Place::Lost => return,
+                Place::Body(left) => {
+                    let (rest, left) = skip(bytes, left);
+                    bytes = rest;
+                    self.place = if left == 0 { Place::Head } else { Place::Body(left) };
+                }
+                Place::Chunk(left) => {
+                    let (rest, left) = skip(bytes, left);
+                    bytes = rest;
+                    self.place = if left == 0 { Place::ChunkSize } else { Place::Chunk(left) };
+                }
+                Place::Head | Place::ChunkSize | Place::Trailers => bytes = self.line(bytes),
+            }
+        }
+    }
+
+    /// Reads to the end of the line or of the bytes.
+    fn line<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let (part, rest) = match end {
+            Some(end) => bytes.split_at_checked(end).unwrap_or((bytes, &[])),
+            None => (bytes, [].as_slice()),
+        };
+        let room = LINE_BYTES.saturating_sub(self.line.len());
+        self.line.extend(part.iter().take(room));
+        if end.is_some() {
+            let line = std::mem::take(&mut self.line);
+            self.end_of_line(line.strip_suffix(b"\r").unwrap_or(&line));
+        }
+        rest.get(1..).unwrap_or_default()
+    }
+
+    fn end_of_line(&mut self, line: &[u8]) {
+        self.place = match (self.place, line.is_empty()) {
+            // Line breaks before a request are allowed and mean nothing.
+            (Place::Head, true) if self.head.lines == 0 => Place::Head,
+            (Place::Head, true) => std::mem::take(&mut self.head).body(),
+            (Place::Head, false) => self.head.line(line),
+            (Place::ChunkSize, _) => chunk(line),
+            (Place::Trailers, true) => Place::Head,
+            (place, _) => place,
+        };
+    }
+}
+
+impl Head {
+    fn line(&mut self, line: &[u8]) -> Place {
+        self.lines = self.lines.saturating_add(1);
+        if self.lines == 1 {
+            // The preface of HTTP/2, whose frames cannot be ambiguous.
+            return if line.starts_with(b"PRI ") { Place::Lost } else { Place::Head };
+        }
+        let text = String::from_utf8_lossy(line).to_ascii_lowercase();
+        let Some((name, value)) = text.split_once(':') else { return Place::Lost };
+        match name.trim() {
+            "content-length" => match value.trim().parse() {
+                Ok(length) => self.length = Some(length),
+                Err(_) => return Place::Lost,
+            },
+            "transfer-encoding" => self.encoded = true,
+            _ => {}
+        }
+        Place::Head
+    }
+
+    fn body(self) -> Place {
+        match (self.length, self.encoded) {
+            (Some(_), true) => Place::Ambiguous,
+            (None, true) => Place::ChunkSize,
+            (None | Some(0), false) => Place::Head,
+            (Some(length), false) => Place::Body(length),
+        }
+    }
+}
+
+/// The place after the line that tells a chunk's size, extensions ignored.
+fn chunk(line: &[u8]) -> Place {
+    let text = String::from_utf8_lossy(line);
+    let size = text.split(';').next().unwrap_or_default().trim();
+    match u64::from_str_radix(size, 16) {
+        Ok(0) => Place::Trailers,
+        Ok(size) => Place::Chunk(size.saturating_add(2)),
+        Err(_) => Place::Lost,
+    }
+}
+
+/// Skips at most so many bytes; tells how many are still to come.
+fn skip(bytes: &[u8], left: u64) -> (&[u8], u64) {
+    let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+    let skipped = u64::try_from(here).unwrap_or(u64::MAX);
+    (bytes.get(here..).unwrap_or_default(), left.saturating_sub(skipped))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTH: &str = "POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const SIZED: &str = "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello";
+    const CHUNKED: &str =
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nA: b\r\n\r\n";
+
+    fn place(text: &str, step: usize) -> Place {
+        let mut scanner = Scanner::default();
+        text.as_bytes().chunks(step).for_each(|bytes| scanner.scan(bytes));
+        scanner.place
+    }
+
+    #[test]
+    fn a_body_announced_twice_is_noticed_however_it_arrives() {
+        let swapped = "GET / HTTP/1.1\ntransfer-encoding : chunked\ncontent-length:5\n\n";
+        for text in [BOTH, swapped] {
+            for step in [1, 2, 7, 1_000] {
+                assert_eq!(place(text, step), Place::Ambiguous, "{step}");
+                let later = format!("{SIZED}\r\n{CHUNKED}{text}");
+                assert_eq!(place(&later, step), Place::Ambiguous, "{step}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_is_no_head() {
+        let inside = BOTH.replace("/ HTTP", "/x HTTP");
+        let sized = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n{inside}", inside.len());
+        let chunked = format!(
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{inside}\r\n0\r\n\r\n",
+            inside.len()
+        );
+        for text in [sized, chunked] {
+            assert_eq!(place(&text, 3), Place::Head);
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_left_alone() {
+        assert_eq!(place("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 5), Place::Lost);
+        assert_eq!(place("POST / HTTP/1.1\r\nContent-Length: x\r\n", 5), Place::Lost);
+        let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(10_000));
+        assert_eq!(place(&long, 100), Place::Head);
+    }
+}

@@ -1,0 +1,75 @@
+//! One request: read whole, answered in a task of its own.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, Request, Version, header};
+use hyper::body::Incoming;
+use tokio::{sync::TryAcquireError, time};
+use tower::ServiceExt;
+
+use super::{Shared, body, framing::Ambiguous};
+use crate::{
+    context::{self, PeerAddress, RequestContext},
+    edge::EarlyRefusal,
+    problem::{OVERLOADED, Problem, TIMEOUT},
+};
+
+/// Answers a request. The handler goes on when nobody waits for it any more, because the client
+/// left or the time is over: what it began, it ends.
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    ambiguous: Ambiguous,
+) -> Response {
+    let limits = &shared.limits;
+    let context = RequestContext::read(request.headers(), peer.ip(), limits.trusted_proxies);
+    let version = request.version();
+    let (mut parts, incoming) = request.into_parts();
+    parts.extensions.insert(PeerAddress(peer));
+    parts.extensions.insert(context.clone());
+
+    let read = if ambiguous.found() {
+        Err(Problem::malformed("a request has either `Content-Length` or `Transfer-Encoding`"))
+    } else {
+        let reading = body::read(incoming, limits.body_bytes, &shared.body_budget);
+        time::timeout(limits.body, reading).await.unwrap_or_else(|_| Err(body::too_slow()))
+    };
+    let refused = read.is_err();
+    let (body, held) = match read {
+        Ok((bytes, held)) => (Body::from(bytes), held),
+        Err(problem) => {
+            parts.extensions.insert(EarlyRefusal(problem));
+            (Body::empty(), None)
+        }
+    };
+    let permit = match Arc::clone(&shared.requests).try_acquire_owned() {
+        Ok(permit) => permit,
+        Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
+            return context::answer(&context, Problem::new(&OVERLOADED).retry_after(1));
+        }
+    };
+    let router = shared.router.clone();
+    let handler = tokio::spawn(async move {
+        let response = router.oneshot(Request::from_parts(parts, body)).await;
+        drop((permit, held));
+        response.into_response()
+    });
+    let mut response = match time::timeout(limits.request, handler).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(failed)) => context::answer(&context, Problem::internal(failed)),
+        Err(_) => {
+            tracing::warn!(request_id = context.request_id(), "a request outlived its time");
+            context::answer(&context, Problem::new(&TIMEOUT))
+        }
+    };
+    // The rest of a refused body stands between this request and the next one.
+    if refused && version <= Version::HTTP_11 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}

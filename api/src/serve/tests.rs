@@ -1,0 +1,214 @@
+//! Against raw sockets: what a hostile or unlucky client meets.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::{extract::State, routing::post};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::{Notify, oneshot},
+    task::JoinHandle,
+};
+
+use super::*;
+use crate::{config::Config, edge, extract::Json, metrics::Metrics};
+
+#[derive(Clone, Default)]
+struct App {
+    /// Handlers that came to their end.
+    done: Arc<AtomicUsize>,
+    /// A handler began.
+    began: Arc<Notify>,
+    /// A handler may go on.
+    go: Arc<Notify>,
+    /// A handler ended.
+    ended: Arc<Notify>,
+}
+
+struct Running {
+    address: SocketAddr,
+    app: App,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<Ended>,
+}
+
+async fn slow(State(app): State<App>) -> &'static str {
+    app.began.notify_one();
+    app.go.notified().await;
+    app.done.fetch_add(1, Ordering::SeqCst);
+    app.ended.notify_one();
+    "done"
+}
+
+async fn start(change: impl FnOnce(&mut Config)) -> Running {
+    let mut config = Config::default();
+    config.http.bind = "127.0.0.1:0".into();
+    change(&mut config);
+    let app = App::default();
+    let inner = Router::new()
+        .route("/echo", post(async |Json(value): Json<serde_json::Value>| Json(value)))
+        .route("/slow", post(slow))
+        .with_state(app.clone());
+    let limits = Arc::new(crate::rate::Limits::new(&config));
+    let router = edge::around(inner, &config, &Arc::new(Metrics::new()), &limits);
+    let server = Server::bind(&config.http).await.unwrap();
+    let address = server.address().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(server.run(router, async {
+        let _ = stopped.await;
+    }));
+    Running { address, app, stop, server }
+}
+
+impl Running {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends bytes, and reads until the server closes.
+    async fn talk(&self, request: &str) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_to_end(stream).await
+    }
+}
+
+async fn read_to_end(mut stream: TcpStream) -> String {
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn post_echo(headers: &str, body: &str) -> String {
+    format!(
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}\r\n{body}"
+    )
+}
+
+#[tokio::test]
+async fn a_request_is_answered() {
+    let running = start(|_| ()).await;
+    let request = post_echo("Connection: close\r\nContent-Length: 7\r\n", "{\"a\":1}");
+    let answer = running.talk(&request).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.ends_with("{\"a\":1}"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_announced_twice_is_refused_and_the_connection_closed() {
+    let running = start(|_| ()).await;
+    let length = "Content-Length: 7\r\n";
+    let encoding = "Transfer-Encoding: chunked\r\n";
+    for headers in [[length, encoding].concat(), [encoding, length].concat()] {
+        let answer = running.talk(&post_echo(&headers, "7\r\n{\"a\":1}\r\n0\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert!(answer.contains("\"code\":\"malformed\""), "{answer}");
+        assert!(answer.contains("\"trace_id\":\""), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn too_much_is_refused() {
+    let running = start(|config| config.http.body_limit_bytes = 1_024).await;
+    let large = post_echo("Content-Length: 2000\r\n", &"x".repeat(2_000));
+    let answer = running.talk(&large).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains("\"code\":\"body-too-large\""), "{answer}");
+
+    let chunk = format!("400\r\n{}\r\n", "x".repeat(1_024));
+    let chunked = post_echo("Transfer-Encoding: chunked\r\n", &format!("{chunk}{chunk}0\r\n\r\n"));
+    let answer = running.talk(&chunked).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+
+    let header = format!("X-Long: {}\r\n", "y".repeat(17_000));
+    let answer = running.talk(&post_echo(&header, "")).await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
+
+#[tokio::test]
+async fn who_dribbles_headers_is_cut_off() {
+    let running = start(|config| config.http.header_timeout_seconds = 1).await;
+    for start in ["", "P", "POST /echo HTTP/1.1\r\nHost: x\r\n"] {
+        let mut stream = running.connect().await;
+        stream.write_all(start.as_bytes()).await.unwrap();
+        let answer = time::timeout(Duration::from_secs(5), read_to_end(stream)).await;
+        assert!(answer.is_ok(), "{start:?} is still connected");
+    }
+}
+
+#[tokio::test]
+async fn who_dribbles_a_body_is_cut_off() {
+    let running = start(|config| config.http.body_timeout_seconds = 1).await;
+    let mut stream = running.connect().await;
+    let request = post_echo("Content-Length: 100\r\n", "{");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let answer = time::timeout(Duration::from_secs(5), read_to_end(stream)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("\"code\":\"slow-request\""), "{answer}");
+}
+
+#[tokio::test]
+async fn a_handler_ends_also_when_its_client_has_left() {
+    let running = start(|_| ()).await;
+    let mut stream = running.connect().await;
+    stream.write_all(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    running.app.began.notified().await;
+    drop(stream);
+    running.app.go.notify_one();
+    running.app.ended.notified().await;
+    assert_eq!(running.app.done.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_handler_ends_also_when_its_time_is_over() {
+    let running = start(|config| config.http.request_timeout_seconds = 1).await;
+    let request =
+        "POST /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let answer = running.talk(request).await;
+    assert!(answer.starts_with("HTTP/1.1 504 "), "{answer}");
+    assert!(answer.contains("\"code\":\"timeout\""), "{answer}");
+    assert!(answer.contains("x-request-id: "), "{answer}");
+    running.app.go.notify_one();
+    running.app.ended.notified().await;
+}
+
+#[tokio::test]
+async fn more_requests_than_fit_are_told_to_come_back() {
+    let running = start(|config| config.http.max_requests = 1).await;
+    let mut first = running.connect().await;
+    first.write_all(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    running.app.began.notified().await;
+    let request = post_echo("Connection: close\r\nContent-Length: 2\r\n", "{}");
+    let answer = running.talk(&request).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("\"code\":\"overloaded\""), "{answer}");
+    assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
+    running.app.go.notify_one();
+    running.app.ended.notified().await;
+}
+
+#[tokio::test]
+async fn stopping_finishes_what_was_begun() {
+    let running = start(|_| ()).await;
+    let mut busy = running.connect().await;
+    busy.write_all(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    running.app.began.notified().await;
+    let idle = running.connect().await;
+    running.stop.send(()).unwrap();
+    assert_eq!(read_to_end(idle).await, "");
+    running.app.go.notify_one();
+    let answer = read_to_end(busy).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("done"), "{answer}");
+    assert_eq!(running.server.await.unwrap(), Ended::Drained);
+    assert!(TcpStream::connect(running.address).await.is_err());
+}
+
+#[tokio::test]
+async fn stopping_has_a_deadline() {
+    let running = start(|config| config.http.drain_timeout_seconds = 1).await;
+    let mut busy = running.connect().await;
+    busy.write_all(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    running.app.began.notified().await;
+    running.stop.send(()).unwrap();
+    assert_eq!(running.server.await.unwrap(), Ended::Deadline);
+}

@@ -1,0 +1,166 @@
+//! The log: one line a request, and whatever is worth telling in between.
+//!
+//! Owns the format and the span of a request. Refuses to write bodies, queries and credentials:
+//! only names, ids, statuses and durations.
+
+use std::{io::IsTerminal, time::Instant};
+
+use axum::{
+    extract::{MatchedPath, Request},
+    middleware::Next,
+    response::Response,
+};
+use tracing::{Instrument, Level, field};
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::{config::Config, context::RequestContext, problem::Cause};
+
+/// Why the log cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// `log.filter` is not a list of directives.
+    #[error("log.filter cannot be read")]
+    Filter(#[source] tracing_subscriber::filter::ParseError),
+    /// It was set up before.
+    #[error("the log is set up already")]
+    Twice(#[source] tracing_subscriber::util::TryInitError),
+}
+
+/// Sets up the process's log, on standard error.
+///
+/// # Errors
+/// [`TelemetryError`].
+pub fn init(config: &Config) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(&config.log.filter).map_err(TelemetryError::Filter)?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    // A file or a pipe is no place for colours; on a terminal `NO_COLOR` has its say already.
+    let lines = if std::io::stderr().is_terminal() { lines } else { lines.with_ansi(false) };
+    if config.logs_json() {
+        registry.with(lines.json().flatten_event(true).with_span_list(false)).try_init()
+    } else {
+        registry.with(lines).try_init()
+    }
+    .map_err(TelemetryError::Twice)
+}
+
+/// The middleware that opens the span of a request, and writes its line.
+pub async fn layer(request: Request, next: Next) -> Response {
+    let route = route(&request);
+    let span = tracing::info_span!(
+        "request",
+        request_id = field::Empty,
+        trace_id = field::Empty,
+        method = %request.method(),
+        route = %route,
+    );
+    if let Some(context) = request.extensions().get::<RequestContext>() {
+        span.record("request_id", context.request_id());
+        span.record("trace_id", context.trace().id_hex());
+    }
+    let started = Instant::now();
+    let response = next.run(request).instrument(span.clone()).await;
+    span.in_scope(|| line(&response, started, &route));
+    response
+}
+
+/// The route as declared: what a log line and a metric may show of a path.
+#[must_use]
+pub fn route(request: &Request) -> String {
+    let matched = request.extensions().get::<MatchedPath>();
+    matched.map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned())
+}
+
+fn line(response: &Response, started: Instant, route: &str) {
+    let status = response.status().as_u16();
+    let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
+    if let Some(Cause(cause)) = response.extensions().get::<Cause>() {
+        let cause = chain(cause.as_ref());
+        tracing::error!(status, duration_ms, cause, "request failed");
+    } else if PROBES.contains(&route) {
+        tracing::event!(Level::DEBUG, status, duration_ms, "request");
+    } else {
+        tracing::event!(Level::INFO, status, duration_ms, "request");
+    }
+}
+
+/// Asked every few seconds, and worth a line only when they fail.
+const PROBES: &[&str] = &["/healthz", "/readyz", "/startupz", "/metrics"];
+
+/// An error with all its sources, outermost first.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use axum::{Router, body::Body, middleware, routing::post};
+    use tower::ServiceExt;
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+    use crate::{context, problem::Problem};
+
+    #[derive(Clone, Default)]
+    struct Capture(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Capture {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'w> MakeWriter<'w> for Capture {
+        type Writer = Self;
+
+        fn make_writer(&'w self) -> Self {
+            self.clone()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_names_the_request_and_shows_no_content() {
+        let capture = Capture::default();
+        let subscriber = tracing_subscriber::registry()
+            .with(fmt::layer().json().flatten_event(true).with_writer(capture.clone()));
+        let guard = tracing::subscriber::set_default(subscriber);
+        let fail = async || Problem::internal(io::Error::other("the disk is full"));
+        let router = Router::new()
+            .route("/lamps/{id}", post(fail))
+            .layer(middleware::from_fn(layer))
+            .layer(middleware::from_fn_with_state(0_usize, context::layer));
+        let request = http::Request::post("/lamps/7?token=canary-query")
+            .header("authorization", "Bearer canary-token")
+            .header("x-request-id", "order-7")
+            .body(Body::from("canary-body"))
+            .unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        drop(guard);
+        assert_eq!(response.status(), 500);
+        let text = String::from_utf8(capture.0.lock().unwrap().clone()).unwrap();
+        assert!(!text.contains("canary"), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["status"], 500);
+        assert_eq!(line["cause"], "the disk is full");
+        assert_eq!(line["span"]["request_id"], "order-7");
+        assert_eq!(line["span"]["route"], "/lamps/{id}");
+    }
+}

@@ -1,0 +1,32 @@
+//! The API guide says what is so: every command in it is executed.
+
+use std::process::Command;
+
+use crate::support::Server;
+
+/// All `sh` blocks of the guide, in order, as one script.
+fn script() -> String {
+    let guide = include_str!("../../../docs/api-guide.md");
+    let blocks = guide.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.fold(String::from("set -euo pipefail\n"), |script, block| script + block + "\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_command_of_the_guide_works() {
+    let server = Server::start().await;
+    let mut command = Command::new("bash");
+    command
+        .arg("-c")
+        .arg(script())
+        .env("API", format!("{}/api/v1", server.url))
+        .env("OUTBOX", &server.outbox)
+        .env("ADMIN_PASSWORD", &server.admin_password);
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    let (said, complained) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}\n--\n{complained}");
+    for word in ["Acme & Co", "stale", "invalid-field", "organization.organization.created"] {
+        assert!(said.contains(word), "the guide does not show {word}:\n{said}");
+    }
+    server.stop().await;
+}

@@ -1,0 +1,154 @@
+//! Signing up, and proving that the address is one's own.
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::{done, mailed, refused, token_in, tokens};
+use crate::support::{PASSWORD, Server};
+
+#[tokio::test]
+async fn who_signs_up_can_sign_in_once_the_address_is_verified() {
+    let server = Server::start().await;
+    let stranger = server.stranger();
+    let body = json!({"email": " Ada@Example.org ", "password": PASSWORD, "username": "ada"});
+    done(&stranger.post("/users", &body).await);
+    let login = json!({"email": "ada@example.org", "password": PASSWORD});
+    let early = stranger.post("/auth/login", &login).await;
+    refused(&early, StatusCode::UNAUTHORIZED, "invalid-credentials");
+    let token = server.mailed_token("ada@example.org", "verify").await;
+    let verified = stranger.post("/users/verify-email", &json!({"token": token})).await;
+    assert_eq!(verified.status, StatusCode::NO_CONTENT, "{verified:?}");
+    tokens(&server, "ada@example.org", PASSWORD).await;
+    let login = json!({"username": "Ada", "password": PASSWORD});
+    assert_eq!(stranger.post("/auth/login", &login).await.status, StatusCode::OK);
+    let again = stranger.post("/users/verify-email", &json!({"token": token})).await;
+    refused(&again, StatusCode::UNPROCESSABLE_ENTITY, "user-token-invalid");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_taken_address_answers_like_a_free_one_and_its_owner_is_told() {
+    let server = Server::start().await;
+    server.user("ada").await;
+    let stranger = server.stranger();
+    let mut answers = Vec::new();
+    for name in ["ada", "bob"] {
+        let body = json!({"email": format!("{name}@example.org"), "password": "another password"});
+        answers.push(stranger.post("/users", &body).await);
+    }
+    let [taken, free] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!(taken.status, free.status);
+    assert_eq!(taken.text, free.text);
+    let names = |answer: &crate::support::Answer| {
+        let mut names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(taken), names(free));
+    mailed(&server, "ada@example.org", "sign_up_attempt", 1).await;
+    // The stranger's password opens nothing.
+    let login = json!({"email": "ada@example.org", "password": "another password"});
+    let refusal = stranger.post("/auth/login", &login).await;
+    refused(&refusal, StatusCode::UNAUTHORIZED, "invalid-credentials");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_taken_name_is_told_whatever_the_address() {
+    let server = Server::start().await;
+    server.user("ada").await;
+    let stranger = server.stranger();
+    let sign_up = async |email: &str| {
+        let body = json!({"email": email, "password": PASSWORD, "username": "admin"});
+        stranger.post("/users", &body).await
+    };
+    let (known, unknown) = (sign_up("ada@example.org").await, sign_up("bob@example.org").await);
+    refused(&known, StatusCode::CONFLICT, "conflict");
+    assert_eq!(known.without_trace(), unknown.without_trace());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_bodies_name_their_field() {
+    let server = Server::start().await;
+    let stranger = server.stranger();
+    for (body, pointer) in [
+        (json!({"email": "ada", "password": PASSWORD}), "/email"),
+        (json!({"email": "ada@example.org", "password": "short"}), "/password"),
+        (json!({"email": "a@b.org", "password": PASSWORD, "username": "A b"}), "/username"),
+        (json!({"email": "a@b.org", "password": PASSWORD, "country": "xx"}), "/country"),
+    ] {
+        let answer = stranger.post("/users", &body).await;
+        refused(&answer, StatusCode::UNPROCESSABLE_ENTITY, "invalid-field");
+        assert_eq!(answer.body["errors"][0]["pointer"], pointer);
+    }
+    let surplus = json!({"email": "a@b.org", "password": PASSWORD, "role": "admin"});
+    let answer = stranger.post("/users", &surplus).await;
+    refused(&answer, StatusCode::UNPROCESSABLE_ENTITY, "unknown-field");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_verification_is_sent_again_and_the_answer_is_the_same_for_all() {
+    let server = Server::start().await;
+    let stranger = server.stranger();
+    let body = json!({"email": "ada@example.org", "password": PASSWORD});
+    done(&stranger.post("/users", &body).await);
+    let first = server.mailed_token("ada@example.org", "verify").await;
+    let resend = async |email: &str| {
+        let answer = stranger.post("/users/verify-email/resend", &json!({"email": email})).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+        answer
+    };
+    let known = resend("ada@example.org").await;
+    let unknown = resend("nobody@example.org").await;
+    assert_eq!(known.text, unknown.text);
+    let second = token_in(&mailed(&server, "ada@example.org", "verify_email", 2).await[1]);
+    let verify =
+        async |token: &str| stranger.post("/users/verify-email", &json!({"token": token})).await;
+    let old = verify(&first).await;
+    refused(&old, StatusCode::UNPROCESSABLE_ENTITY, "user-token-invalid");
+    done(&verify(&second).await);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn only_the_token_that_was_sent_counts() {
+    let server = Server::start().await;
+    let stranger = server.stranger();
+    let body = json!({"email": "ada@example.org", "password": PASSWORD});
+    done(&stranger.post("/users", &body).await);
+    let token = server.mailed_token("ada@example.org", "verify").await;
+    let verify =
+        async |token: &str| stranger.post("/users/verify-email", &json!({"token": token})).await;
+    let mut altered = token.clone().into_bytes();
+    let last = altered.len() - 10;
+    altered[last] = if altered[last] == b'A' { b'B' } else { b'A' };
+    let nobody = server.app.digests.single_use(api::clock::mint(), api::clock::mint()).text();
+    for wrong in ["", "AAAA", &token[1..], &nobody, std::str::from_utf8(&altered).unwrap()] {
+        let answer = verify(wrong).await;
+        refused(&answer, StatusCode::UNPROCESSABLE_ENTITY, "user-token-invalid");
+    }
+    done(&verify(&token).await);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn sign_ups_from_one_network_are_limited() {
+    let server = Server::with(|config| {
+        config.rate_limit.enabled = true;
+        config.auth.sign_ups_per_hour = 2;
+    })
+    .await;
+    let stranger = server.stranger();
+    let sign_up = async |name: &str| {
+        let body = json!({"email": format!("{name}@example.org"), "password": PASSWORD});
+        stranger.post("/users", &body).await
+    };
+    done(&sign_up("ada").await);
+    done(&sign_up("bob").await);
+    let refusal = sign_up("eve").await;
+    refused(&refusal, StatusCode::TOO_MANY_REQUESTS, "too-many-requests");
+    assert!(refusal.header("retry-after").is_some());
+    server.stop().await;
+}

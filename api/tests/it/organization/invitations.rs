@@ -1,0 +1,124 @@
+//! Invitations: an organization's, and those a user may answer.
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::{World, deleted, eventually, id_of, invalid, missing, posted, refused, role};
+
+#[tokio::test]
+async fn an_invitation_is_sent_seen_and_accepted() {
+    let world = World::new().await;
+    let (ada, bob) = (&world.ada, &world.bob);
+    let path = world.path("/invitations");
+    let member = role(ada, &world.path("/roles"), "member").await;
+    let body = json!({"email": "Bob@Example.org", "role_ids": [member], "message": "Welcome"});
+    let invited = posted(ada, &path, &body).await;
+    assert_eq!(invited.status, StatusCode::CREATED);
+    let id = invited.id();
+    let list = ada.get_at(&format!("{path}?status=pending"), &invited.position()).await;
+    assert_eq!(list.body["items"][0]["email"], "bob@example.org");
+    assert_eq!(list.body["items"][0]["sent_count"], 1);
+
+    let mine = bob.get_at("/invitations/mine", &invited.position()).await;
+    let offer = &mine.body["items"][0];
+    assert_eq!((&offer["id"], &offer["organization_slug"]), (&json!(id), &json!("acme")));
+    assert_eq!(offer["message"], "Welcome");
+    let others = ada.get("/invitations/mine").await;
+    assert_eq!(others.body["items"], json!([]));
+
+    let accepted = posted(bob, &format!("/invitations/{id}/accept"), &json!({})).await;
+    assert_eq!(accepted.status, StatusCode::OK);
+    assert_eq!(accepted.body["organization_id"], world.acme.as_str());
+    let members = world.path("/members");
+    eventually(bob, &members, |answer| answer.status == StatusCode::OK).await;
+    let one = format!("{members}/{}", id_of(bob).await);
+    let read = bob.get_at(&one, &accepted.position()).await;
+    assert_eq!(read.body["id"], accepted.body["membership_id"]);
+    assert_eq!(read.body["roles"][0]["key"], "member");
+    let again = bob.post(&format!("/invitations/{id}/accept"), &json!({})).await;
+    refused(&again, StatusCode::CONFLICT, "invitation-resolved");
+    world.server.stop().await;
+}
+
+#[tokio::test]
+async fn the_link_counts_only_in_its_newest_form() {
+    let world = World::new().await;
+    let (ada, bob) = (&world.ada, &world.bob);
+    let path = world.path("/invitations");
+    let invited = ada.post(&path, &json!({"email": "bob@example.org"})).await;
+    let first = world.server.mailed_token("bob@example.org", "invitations").await;
+    let resent = posted(ada, &format!("{path}/{}/resend", invited.id()), &json!({})).await;
+    assert_eq!(resent.status, StatusCode::NO_CONTENT);
+    let list = ada.get_at(&path, &resent.position()).await;
+    assert_eq!(list.body["items"][0]["sent_count"], 2);
+    let accept = format!("/invitations/{}/accept", invited.id());
+    for stale in [first.as_str(), "not-a-token"] {
+        let answer = bob.post(&accept, &json!({"token": stale})).await;
+        refused(&answer, StatusCode::FORBIDDEN, "invitation-stale-link");
+    }
+    let mut newest = first.clone();
+    while newest == first {
+        newest = world.server.mailed_token("bob@example.org", "invitations").await;
+    }
+    let other = world.server.user("eve").await.post(&accept, &json!({"token": newest})).await;
+    refused(&other, StatusCode::FORBIDDEN, "invitation-other-address");
+    let accepted = bob.post(&accept, &json!({"token": newest})).await;
+    assert_eq!(accepted.status, StatusCode::OK, "{accepted:?}");
+    world.server.stop().await;
+}
+
+#[tokio::test]
+async fn an_invitation_is_declined_or_taken_back_once() {
+    let world = World::new().await;
+    let (ada, bob) = (&world.ada, &world.bob);
+    let path = world.path("/invitations");
+    let invite = json!({"email": "bob@example.org"});
+    let invited = ada.post(&path, &invite).await;
+    let twice = ada.post(&path, &invite).await;
+    refused(&twice, StatusCode::CONFLICT, "conflict");
+    assert_eq!(twice.body["errors"][0]["pointer"], "/email");
+
+    let decline = format!("/invitations/{}/decline", invited.id());
+    let eve = world.server.user("eve").await;
+    missing(&eve.post(&decline, &json!({})).await);
+    let declined = posted(bob, &decline, &json!({})).await;
+    assert_eq!(declined.status, StatusCode::NO_CONTENT);
+
+    let invited = ada.post(&path, &invite).await;
+    let revoked = deleted(ada, &format!("{path}/{}", invited.id())).await;
+    let late = bob.post(&format!("/invitations/{}/accept", invited.id()), &json!({})).await;
+    refused(&late, StatusCode::CONFLICT, "invitation-resolved");
+    let list = ada.get_at(&format!("{path}?status=revoked"), &revoked.position()).await;
+    assert_eq!(list.body["items"][0]["id"], invited.id());
+    world.server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_invitation_is_named() {
+    let world = World::new().await;
+    let ada = &world.ada;
+    let path = world.path("/invitations");
+    let body = |name: &str, value: serde_json::Value| {
+        let mut body = json!({"email": "bob@example.org"});
+        body[name] = value;
+        body
+    };
+    for (body, pointer) in [
+        (json!({}), "/email"),
+        (body("email", json!("bob")), "/email"),
+        (body("role_ids", json!(["owner"])), "/role_ids/0"),
+        (body("message", json!("a\u{202e}b")), "/message"),
+        (body("expires_at", json!("2020-01-01T00:00:00Z")), "/expires_at"),
+        (body("expires_at", json!("2100-01-01T00:00:00Z")), "/expires_at"),
+        (body("token", json!("x")), "/token"),
+    ] {
+        invalid(&ada.post(&path, &body).await, pointer);
+    }
+    let unknown = body("role_ids", json!([api::clock::mint()]));
+    invalid(&ada.post(&path, &unknown).await, "/role_id");
+    let owner = role(ada, &world.path("/roles"), "owner").await;
+    let owner = ada.post(&path, &body("role_ids", json!([owner]))).await;
+    refused(&owner, StatusCode::CONFLICT, "role-assignment-owner-role");
+    missing(&ada.post("/invitations/seven/accept", &json!({})).await);
+    world.server.stop().await;
+}
