@@ -6,7 +6,7 @@ use crate::kernel::Permission;
 pub const AUDIT_EVENT_READ: Permission = Permission::new("audit.event.read");
 /// Read one stream, and the state it had at any time.
 pub const AUDIT_STREAM_READ: Permission = Permission::new("audit.stream.read");
-/// Revoke any user's credentials.
+/// Revoke other users' credentials.
 pub const IDENTITY_CREDENTIAL_REVOKE: Permission = Permission::new("identity.credential.revoke");
 /// Ask for, reject or carry out the erasure of a person.
 pub const IDENTITY_PERSON_ERASE: Permission = Permission::new("identity.person.erase");

@@ -81,17 +81,20 @@ fn of_user(event: &Opened, fact: UserEvent) -> Option<Cause> {
         E::PasswordSet { replaces: Some(_), .. } | E::PasswordReset { .. } => {
             told(Content::PasswordChanged)
         }
+        // To the old address: whoever took the account over has the new one.
+        E::EmailChanged { previous: Some(previous), .. } => sent(previous, Content::EmailChanged),
+        E::TotpEnrolled { .. } => told(Content::TotpEnrolled),
+        E::CredentialRevoked { kind, .. } => told(Content::CredentialRevoked { kind }),
         E::Deleted { .. } => Some(Cause::Gone { user_id }),
         E::Registered { .. }
         | E::EmailVerified { .. }
-        | E::EmailChanged { .. }
+        | E::EmailChanged { previous: None, .. }
         | E::PasswordSet { replaces: None, .. }
+        | E::PasswordRehashed { .. }
         | E::TokenAttempted { .. }
         | E::TokenInvalidated { .. }
         | E::IdentityLinked { .. }
         | E::IdentityUnlinked { .. }
-        | E::TotpEnrolled { .. }
-        | E::CredentialRevoked { .. }
         | E::LoginSucceeded { .. }
         | E::LoginFailed { .. }
         | E::Locked { .. }

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use domain::{identity::TokenId, organization::InvitationId};
+use domain::{
+    identity::{TokenId, user::CredentialKind},
+    organization::InvitationId,
+};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
@@ -45,6 +48,15 @@ pub enum Content {
         /// The token to send along.
         token: TokenRef,
     },
+    /// The account has another address; this one is the old.
+    EmailChanged,
+    /// A password alone is not enough any more.
+    TotpEnrolled,
+    /// A credential counts no more.
+    CredentialRevoked {
+        /// What kind it was, where the log says so.
+        kind: Option<CredentialKind>,
+    },
     /// A sign-in from somewhere new.
     NewSignIn {
         /// The client's address.
@@ -62,6 +74,8 @@ pub enum Content {
         organization: String,
         /// Who invites, if they have a name.
         inviter: Option<String>,
+        /// Their word to the invited.
+        message: Option<String>,
     },
     /// You made an API key.
     ApiKeyCreated {
@@ -90,6 +104,9 @@ impl Content {
             Self::PasswordReset { .. } => "password_reset",
             Self::PasswordChanged => "password_changed",
             Self::EmailChange { .. } => "email_change",
+            Self::EmailChanged => "email_changed",
+            Self::TotpEnrolled => "totp_enrolled",
+            Self::CredentialRevoked { .. } => "credential_revoked",
             Self::NewSignIn { .. } => "new_sign_in",
             Self::Invitation { .. } => "invitation",
             Self::ApiKeyCreated { .. } => "api_key_created",

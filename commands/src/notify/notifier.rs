@@ -13,6 +13,7 @@ use domain::{
 };
 use eventstore::{
     Fenced, Lease, LoadError, Notes, Opened, Parked, Processes, Store, Stored, Unavailable,
+    failpoint,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -266,7 +267,14 @@ impl Notifier {
                 }
                 let organization = self.organization(invitation.organization_id).await?;
                 let inviter = self.name(invitation.invited_by).await?;
-                let content = Content::Invitation { invitation_id, token, organization, inviter };
+                let message = invitation.message.as_ref().and_then(|message| message.text());
+                let content = Content::Invitation {
+                    invitation_id,
+                    token,
+                    organization,
+                    inviter,
+                    message: message.map(str::to_owned),
+                };
                 invitation.email.text().map(|to| (to.to_owned(), content))
             }
             Cause::KeyIssued { user_id, organization_id, principal, prefix } => {
@@ -329,8 +337,12 @@ impl Notifier {
     ) -> Result<Delivery, Fenced> {
         let mut wait = self.retry.first;
         loop {
+            failpoint("letter.send");
             match self.held(lease, self.post.deliver(letter.clone())).await? {
-                Ok(()) => return Ok(Delivery::Taken),
+                Ok(()) => {
+                    failpoint("letter.sent");
+                    return Ok(Delivery::Taken);
+                }
                 Err(refusal) if refusal.permanent => {
                     tracing::error!(?letter, cause = %refusal, "a letter cannot be delivered");
                     return Ok(Delivery::Refused(refusal.cause));

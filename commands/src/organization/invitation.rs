@@ -26,6 +26,10 @@ use super::{
 };
 use crate::{Caller, Denied, Handle, Refusal, Unit, UseCase, unit::holder};
 
+/// How many waiting invitations a purge takes along at most. They expire long before an
+/// organization may be purged: where more are left, their timers have yet to fire.
+const MOST_PENDING: usize = 10_000;
+
 /// Invites somebody by e-mail.
 #[derive(Clone)]
 pub struct Invite {
@@ -113,7 +117,7 @@ impl Invite {
         if unit.state(earlier).present()?.expires_at > unit.ctx().now {
             return Ok(None);
         }
-        unit.decide(earlier, &InvitationCommand::Expire)?;
+        end(unit, earlier, &InvitationCommand::Expire)?;
         Ok(Some(id))
     }
 }
@@ -304,13 +308,43 @@ fn resolve(
     invitation: Handle<Invitation>,
     command: &InvitationCommand,
 ) -> Result<(), Refusal> {
-    unit.decide(invitation, command)?;
+    end(unit, invitation, command)?;
     if unit.changed(invitation) {
         let present = unit.state(invitation).present()?;
         let key = claims::within(present.organization_id, &present.email_digest);
         unit.claim(Claim::release(claims::INVITATION_PENDING, key, present.id));
     }
     Ok(())
+}
+
+/// Decides that an offer is over. Nobody needs the address any more: its key goes too.
+fn end(
+    unit: &mut Unit<'_>,
+    invitation: Handle<Invitation>,
+    command: &InvitationCommand,
+) -> Result<(), Refusal> {
+    unit.decide(invitation, command)?;
+    if unit.changed(invitation) {
+        let key = unit.state(invitation).present()?.id.key();
+        unit.shred([key]);
+    }
+    Ok(())
+}
+
+/// The invitations of a closed organization that wait for an answer, each with the value it holds
+/// as long as it does. Once it is closed there come no more.
+pub(super) async fn pending(
+    unit: &Unit<'_>,
+    organization_id: OrganizationId,
+) -> Result<Vec<(String, InvitationId)>, Refusal> {
+    let (scope, all) = (claims::INVITATION_PENDING, claims::within(organization_id, ""));
+    let most = i64::try_from(MOST_PENDING).unwrap_or(i64::MAX);
+    let held = unit.ctx().store.claim_owners(scope, &all, most.saturating_add(1)).await;
+    let held = held.map_err(|fault| Refusal::Load(fault.into()))?;
+    if held.len() > MOST_PENDING {
+        return Err(Refusal::Overloaded);
+    }
+    Ok(held.into_iter().map(|(key, id)| (key, InvitationId::from_uuid(id))).collect())
 }
 
 /// The user who answers.

@@ -43,7 +43,9 @@ impl<'p> Memory<'p> {
             Some(state) => state.clone(),
             None => self.processes.recall(self.process, key).await?,
         };
-        state.map(serde_json::from_value).transpose().map_err(|e| Fault::Never(e.to_string()))
+        // Serde would quote what it cannot read, and a fault is told to operators.
+        let unreadable = |_| Fault::Never(format!("what is remembered of {key} cannot be read"));
+        state.map(serde_json::from_value).transpose().map_err(unreadable)
     }
 
     /// Remembers something under a key, in place of what was there.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use domain::kernel::Position;
-use eventstore::{Fenced, Lease, Opened, Parked, Processes, Store, Stored, Unavailable};
+use eventstore::{Fenced, Lease, Opened, Parked, Processes, Store, Stored, Unavailable, failpoint};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -250,7 +250,9 @@ impl PolicyRunner {
                 causation_id: Some(event.envelope.event_id),
                 request: None,
             };
+            failpoint("policy.command");
             step.take(&ctx).await?;
+            failpoint("policy.commanded");
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use domain::{
     kernel::Timestamp,
     organization::{InvitationId, OrganizationId, RoleAssignmentId},
 };
-use eventstore::{DueTimers, Processes, Store, Timer, Timers, Unavailable};
+use eventstore::{DueTimers, Processes, Store, Timer, Timers, Unavailable, failpoint};
 use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, time::timeout};
 use uuid::Uuid;
@@ -117,7 +117,10 @@ impl TimerLoop {
     ) -> Result<(), Unavailable> {
         let until = |pause| now.checked_add_signed(pause).unwrap_or(now);
         match self.ask(timer, now).await {
-            Ok(()) => due.fired(timer).await,
+            Ok(()) => {
+                failpoint("timer.fired");
+                due.fired(timer).await
+            }
             Err(Fault::Later(cause)) => {
                 tracing::warn!(process = timer.process, key = %timer.key, cause, "timer put off");
                 due.put_off(timer, until(PUT_OFF_BRIEFLY)).await
@@ -132,7 +135,7 @@ impl TimerLoop {
     /// Asks what a timer stands for, under an id made of the timer and its time.
     async fn ask(&self, timer: &Timer, now: Timestamp) -> Result<(), Fault> {
         let later: Later = serde_json::from_value(timer.command.clone())
-            .map_err(|e| Fault::Never(e.to_string()))?;
+            .map_err(|_| Fault::Never("what was to be asked cannot be read".to_owned()))?;
         let due = timer.due_at.timestamp_micros().to_be_bytes();
         let cause = Uuid::new_v5(&timer.key, &due);
         let step = later.step();

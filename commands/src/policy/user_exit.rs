@@ -103,6 +103,7 @@ async fn of_user(
         | UserEvent::EmailChangeRequested { .. }
         | UserEvent::EmailChanged { .. }
         | UserEvent::PasswordSet { .. }
+        | UserEvent::PasswordRehashed { .. }
         | UserEvent::PasswordResetRequested { .. }
         | UserEvent::PasswordReset { .. }
         | UserEvent::TokenAttempted { .. }

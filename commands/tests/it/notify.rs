@@ -6,8 +6,9 @@ use chrono::{DateTime, TimeDelta};
 use commands::{
     Caller,
     identity::user::{
-        NewUser, NoteRegistrationAttempt, Register, RequestEmailChange, RequestPasswordReset,
-        ResetPasswordByOperator, SignIn, VerifyEmail,
+        ConfirmEmailChange, EnrolTotp, NewUser, NoteRegistrationAttempt, Register, RehashPassword,
+        RequestEmailChange, RequestPasswordReset, ResetPasswordByOperator, RevokeCredential,
+        SignIn, VerifyEmail,
     },
     notify::{
         CONSUMER, Content, Letter, Notifier, NotifierHandle, Post, PostError, Retry, TARGET,
@@ -19,6 +20,7 @@ use commands::{
     },
 };
 use domain::{
+    identity::{CredentialId, user::CredentialKind},
     kernel::Timestamp,
     organization::{InvitationId, OrganizationId, RoleId},
 };
@@ -166,6 +168,59 @@ async fn proofs_and_warnings_go_to_the_user_in_the_order_of_the_log() {
 }
 
 #[tokio::test]
+async fn whoever_could_lose_the_account_is_told_at_the_old_address_too() {
+    let (database, world) = world().await;
+    let ada = identity::signed_up(&world, "ada").await;
+    let credential_id = CredentialId::from_uuid(mint());
+    let enrol = EnrolTotp {
+        user_id: ada.user,
+        credential_id,
+        seed: "seed".to_owned().into(),
+        label: None,
+        step: 1,
+    };
+    world.done(&signed_in(ada), &enrol).await;
+    let change = token(&world);
+    let request = RequestEmailChange {
+        user_id: ada.user,
+        email: "countess@example.org".to_owned().into(),
+        email_digest: "digest-of-countess".into(),
+        token: change.clone(),
+    };
+    world.done(&signed_in(ada), &request).await;
+    let confirm = ConfirmEmailChange { user_id: ada.user, token: shown(&change) };
+    world.done(&Caller::anonymous(), &confirm).await;
+    let reason = "phone lost".to_owned();
+    let revoke = RevokeCredential { user_id: ada.user, credential_id, reason };
+    world.done(&Caller::system(), &revoke).await;
+    // Signing in again, with a hash made anew, is no news.
+    let (outdated, secret_hash) = (identity::HASH.to_owned().into(), "$dearer$".to_owned().into());
+    let rehash = RehashPassword { user_id: ada.user, outdated, secret_hash };
+    world.done(&Caller::system(), &rehash).await;
+    told(&world, ada).await;
+
+    let pile = Pile::new([]);
+    let notifier = start(&database, &world, &pile, DateTime::UNIX_EPOCH);
+    let letters = pile.letters(6).await;
+    let change = TokenRef { stream: ada.user.uuid(), token: change.token_id.uuid() };
+    // Those who are told are told where they are reached by now.
+    assert_eq!(
+        contents(&letters)[1..],
+        [
+            ("countess@example.org", Content::TotpEnrolled),
+            ("countess@example.org", Content::EmailChange { token: change }),
+            ("ada@example.org", Content::EmailChanged),
+            (
+                "countess@example.org",
+                Content::CredentialRevoked { kind: Some(CredentialKind::Totp) }
+            ),
+            ("countess@example.org", Content::PasswordChanged),
+        ]
+    );
+    notifier.stop().await;
+}
+
+#[tokio::test]
 async fn only_a_sign_in_from_somewhere_new_is_news() {
     let (database, world) = world().await;
     let ada = identity::signed_up(&world, "ada").await;
@@ -215,6 +270,7 @@ async fn the_invited_get_the_link_of_the_latest_sending_and_nobody_a_withdrawn_o
             token: TokenRef { stream: kept.uuid(), token },
             organization: "ACME".into(),
             inviter: Some("ada".into()),
+            message: Some("Join us".into()),
         };
         assert_eq!((letter.to.as_str(), &letter.content), ("bob@example.org", &content));
     }
@@ -260,7 +316,7 @@ fn invite(world: &World, to: OrganizationId, id: InvitationId, name: &str) -> In
         email_digest: format!("digest-of-{name}"),
         role_ids: Vec::<RoleId>::new(),
         token_hash: "first".into(),
-        message: None,
+        message: Some("Join us".into()),
         expires_at: world.now() + TimeDelta::days(7),
     }
 }

@@ -18,7 +18,7 @@ use domain::{
         person::{Person, PersonCommand, Profile},
         user::{Register, User, UserCommand},
     },
-    kernel::{Actor, ActorKind, Aggregate, Kind, Position, TenantId, Timestamp, micros},
+    kernel::{Actor, ActorKind, Aggregate, Kind, Position, TenantId, Timestamp, Version, micros},
     organization::{
         OrganizationId, RoleId,
         organization::{self, OrganizationKind, OrganizationType},
@@ -128,6 +128,13 @@ impl World {
     /// The state of an aggregate as the log has it.
     pub(crate) async fn state<A: Aggregate>(&self, id: A::Id) -> A {
         self.store.load_fresh::<A>(id.into()).await.unwrap().state
+    }
+
+    /// What the log still tells of a stream: its payloads, opened.
+    pub(crate) async fn told(&self, stream: impl Into<Uuid>) -> String {
+        let events = self.store.read_stream(stream.into(), Version(0)).await.unwrap();
+        let opened = self.store.open(&events).await.unwrap();
+        opened.iter().map(|event| &*event.payload).collect()
     }
 
     pub(crate) async fn head(&self) -> Position {

@@ -1,6 +1,7 @@
 //! Owns `organization.invitations`: every offer of membership, open or answered.
 //!
-//! Address and message are personal: they go with the invitation's own key.
+//! Address and message are personal: they go with the invitation's own key, which does not outlive
+//! the answer. Who came in is known as a member from then on.
 
 use domain::{
     identity::UserId,
@@ -14,12 +15,12 @@ use sqlx::{Postgres, QueryBuilder, Row as _};
 
 use crate::{
     At, Fault, Fold, Key, Page, PageRequest, QueryError, Reader, Row as _, Std, Sweep, TenantScope,
-    Touch, page::select, required, row, sql::selection,
+    Touch, query::Query, required, row, sql::selection,
 };
 
 row! {
     /// An offer of membership.
-    pub struct InvitationRow in organization.invitations
+    pub struct InvitationRow in organization.invitations scope(TenantScope)
     key(id: InvitationId) unique(email, status, token_hash) {
         /// Its id.
         id: InvitationId,
@@ -103,13 +104,13 @@ impl Fold for Invitations {
                 expires_at: *expires_at,
                 ..row
             },
-            E::Accepted { user_id, resolved_at } => InvitationRow {
+            E::Accepted { user_id, resolved_at, .. } => InvitationRow {
                 accepted_by_user_id: Some(*user_id),
                 ..resolved(S::Accepted, *resolved_at, row)
             },
-            E::Declined { resolved_at } => resolved(S::Declined, *resolved_at, row),
-            E::Revoked { resolved_at } => resolved(S::Revoked, *resolved_at, row),
-            E::Expired { resolved_at } => resolved(S::Expired, *resolved_at, row),
+            E::Declined { resolved_at, .. } => resolved(S::Declined, *resolved_at, row),
+            E::Revoked { resolved_at, .. } => resolved(S::Revoked, *resolved_at, row),
+            E::Expired { resolved_at, .. } => resolved(S::Expired, *resolved_at, row),
         }))
     }
 }
@@ -164,10 +165,12 @@ pub async fn list(
     status: Option<InvitationStatus>,
     page: &PageRequest<Place>,
 ) -> Result<Page<InvitationRow, Place>, QueryError> {
-    let mut query = select::<InvitationRow>();
-    TenantScope::Organization(organization).narrow(&mut query, "t.organization_id");
+    let scope = TenantScope::Organization(organization);
+    let mut query = Query::of::<InvitationRow>(&scope);
+    scope.narrow(&mut query, "t.organization_id");
     if let Some(status) = status {
-        query.push(" AND t.status::text = ").push_bind(status.to_string());
+        query.push(" AND t.status = ").push_bind(status.to_string());
+        query.push("::organization.invitation_status");
     }
     newest_first(&mut query, page);
     reader.page(query, page, place).await
@@ -182,8 +185,9 @@ pub async fn by_id(
     organization: OrganizationId,
     id: InvitationId,
 ) -> Result<Option<InvitationRow>, QueryError> {
-    let mut query = select::<InvitationRow>();
-    TenantScope::Organization(organization).narrow(&mut query, "t.organization_id");
+    let scope = TenantScope::Organization(organization);
+    let mut query = Query::of::<InvitationRow>(&scope);
+    scope.narrow(&mut query, "t.organization_id");
     query.push(" AND t.id = ").push_bind(id.uuid());
     reader.one(query).await
 }
@@ -210,13 +214,13 @@ pub async fn mine(
     now: Timestamp,
     page: &PageRequest<Place>,
 ) -> Result<Page<Offer, Place>, QueryError> {
-    let mut query = QueryBuilder::new(format!(
+    let offers = QueryBuilder::new(format!(
         "SELECT o.name, o.slug, {} FROM organization.invitations t
-           JOIN organization.organizations o ON o.id = t.organization_id
-          WHERE t.status = 'pending'",
+           JOIN organization.organizations o ON o.id = t.organization_id",
         selection::<InvitationRow>()
     ));
-    query.push(" AND t.email = lower(").push_bind(email.to_owned());
+    let mut query = Query::over(offers, &TenantScope::Address(email.to_owned()));
+    query.push(" AND t.status = 'pending' AND t.email = lower(").push_bind(email.to_owned());
     query.push(") AND t.expires_at > ").push_bind(now);
     newest_first(&mut query, page);
     let read = |row: &sqlx::postgres::PgRow| {
@@ -297,12 +301,14 @@ mod tests {
         use InvitationEvent as E;
         use InvitationStatus as S;
         let resolved_at = at(60);
-        let user = UserId::from_uuid(id(8));
+        let user_id = UserId::from_uuid(id(8));
+        let key_ids = vec![KeyId::from_uuid(id(4))];
+        let accepted = E::Accepted { user_id, resolved_at, key_ids: key_ids.clone() };
         for (event, status, by) in [
-            (E::Accepted { user_id: user, resolved_at }, S::Accepted, Some(user)),
-            (E::Declined { resolved_at }, S::Declined, None),
-            (E::Revoked { resolved_at }, S::Revoked, None),
-            (E::Expired { resolved_at }, S::Expired, None),
+            (accepted, S::Accepted, Some(user_id)),
+            (E::Declined { resolved_at, key_ids: key_ids.clone() }, S::Declined, None),
+            (E::Revoked { resolved_at, key_ids: key_ids.clone() }, S::Revoked, None),
+            (E::Expired { resolved_at, key_ids }, S::Expired, None),
         ] {
             let row = after([event]);
             assert_eq!((row.status, row.accepted_by_user_id), (status, by));

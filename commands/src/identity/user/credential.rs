@@ -3,7 +3,7 @@
 use domain::{
     identity::{
         CredentialId, UserId,
-        user::{User, UserCommand},
+        user::{User, UserCommand, UserError},
     },
     kernel::Personal,
     permissions,
@@ -46,7 +46,33 @@ impl UseCase for EnrolTotp {
     }
 }
 
-/// Makes a credential worthless.
+/// Makes a credential of the caller worthless, who has just shown the password.
+#[derive(Debug, Clone)]
+pub struct RevokeOwnCredential {
+    /// Whose.
+    pub user_id: UserId,
+    /// The credential against which the password was checked.
+    pub verified: CredentialId,
+    /// The one to take away.
+    pub credential_id: CredentialId,
+}
+
+impl UseCase for RevokeOwnCredential {
+    type Answer = ();
+
+    fn authorise(&self, caller: &Caller) -> Result<(), Denied> {
+        caller.require_self(self.user_id)
+    }
+
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
+        let user = unit.load::<User>(self.user_id).await?;
+        let (verified, credential_id) = (self.verified, self.credential_id);
+        unit.decide(user, &UserCommand::RevokeOwnCredential { verified, credential_id })
+    }
+}
+
+/// Makes a credential of somebody else worthless. An operator's own is taken away like anybody's,
+/// with the password: their screen can be left open too.
 #[derive(Debug, Clone)]
 pub struct RevokeCredential {
     /// Whose.
@@ -61,10 +87,13 @@ impl UseCase for RevokeCredential {
     type Answer = ();
 
     fn authorise(&self, caller: &Caller) -> Result<(), Denied> {
-        caller.require_self_or(self.user_id, permissions::IDENTITY_CREDENTIAL_REVOKE)
+        caller.require(permissions::IDENTITY_CREDENTIAL_REVOKE)
     }
 
     async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
+        if unit.ctx().caller.user() == Ok(self.user_id) {
+            return Err(UserError::PasswordRequired.into());
+        }
         let user = unit.load::<User>(self.user_id).await?;
         let (credential_id, reason) = (self.credential_id, self.reason.clone());
         unit.decide(user, &UserCommand::RevokeCredential { credential_id, reason })

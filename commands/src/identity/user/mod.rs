@@ -12,9 +12,11 @@ mod status;
 mod token;
 
 pub use account::{Account, Authenticated, FirstFactor, HalfAuthenticated};
-pub use credential::{EnrolTotp, RevokeCredential};
+pub use credential::{EnrolTotp, RevokeCredential, RevokeOwnCredential};
 pub use email::{ConfirmEmailChange, RequestEmailChange, RequestEmailVerification, VerifyEmail};
-pub use password::{ChangePassword, RequestPasswordReset, ResetPassword, ResetPasswordByOperator};
+pub use password::{
+    ChangePassword, RehashPassword, RequestPasswordReset, ResetPassword, ResetPasswordByOperator,
+};
 pub use profile::UpdateProfile;
 pub use sign_in::{RecordSignInFailure, SignIn, SignedIn};
 pub use sign_up::{NewUser, NoteRegistrationAttempt, Register, Registered, SeedAdmin, Seeded};

@@ -2,9 +2,12 @@
 //!
 //! Whoever else may have learnt the old one is signed out in the same append.
 
-use domain::identity::{
-    CredentialId, UserId,
-    user::{NewPassword, NewToken, PresentedToken, User, UserCommand},
+use domain::{
+    identity::{
+        CredentialId, UserId,
+        user::{NewPassword, NewToken, PresentedToken, User, UserCommand},
+    },
+    kernel::Personal,
 };
 
 use super::{
@@ -95,6 +98,32 @@ impl UseCase for ChangePassword {
         let password = self.password.clone();
         unit.decide(user, &UserCommand::ChangePassword { verified: self.verified, password })?;
         sign_out(unit, user).await
+    }
+}
+
+/// Keeps a password under a new hash, at the costs of the day: somebody has just signed in with it,
+/// and its hash was made at others. Of no account if that hash is not the password's any more.
+#[derive(Debug, Clone)]
+pub struct RehashPassword {
+    /// Whose.
+    pub user_id: UserId,
+    /// The hash that the password was checked against.
+    pub outdated: Personal<String>,
+    /// The new one.
+    pub secret_hash: Personal<String>,
+}
+
+impl UseCase for RehashPassword {
+    type Answer = ();
+
+    fn authorise(&self, caller: &Caller) -> Result<(), Denied> {
+        caller.require_system()
+    }
+
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
+        let user = unit.load::<User>(self.user_id).await?;
+        let (outdated, secret_hash) = (self.outdated.clone(), self.secret_hash.clone());
+        unit.decide(user, &UserCommand::RehashPassword { outdated, secret_hash })
     }
 }
 

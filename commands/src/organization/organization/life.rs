@@ -8,9 +8,13 @@ use domain::{
     },
     permissions,
 };
+use eventstore::Claim;
 
 use super::{change, hold};
-use crate::{Caller, Denied, Refusal, Unit, UseCase, organization::guard};
+use crate::{
+    Caller, Denied, Refusal, Unit, UseCase,
+    organization::{claims, guard, invitation},
+};
 
 /// The name under which the end of a trial freezes an organization.
 const TRIALS: &str = "trials";
@@ -194,7 +198,8 @@ impl UseCase for Restore {
 }
 
 /// Removes an archived organization for good: its key goes, and with it all that was sealed
-/// under it. The streams inside it stay, and answer to nobody.
+/// under it; so do the keys of invitations nobody answered. The streams inside it stay, and answer
+/// to nobody.
 #[derive(Debug, Clone, Copy)]
 pub struct Purge {
     /// Which.
@@ -212,10 +217,15 @@ impl UseCase for Purge {
         let id = self.organization_id;
         let organization = unit.load::<Organization>(id).await?;
         let slug = unit.state(organization).present()?.slug.clone();
-        let key_ids = vec![id.key()];
+        let pending = invitation::pending(unit, id).await?;
+        let theirs = pending.iter().map(|(_, invitation)| invitation.key());
+        let key_ids: Vec<_> = std::iter::once(id.key()).chain(theirs).collect();
         unit.decide(organization, &OrganizationCommand::Purge { key_ids: key_ids.clone() })?;
         let now = unit.ctx().now;
         unit.claim(hold(slug, id, now));
+        for (key, invitation) in pending {
+            unit.claim(Claim::release(claims::INVITATION_PENDING, key, invitation));
+        }
         unit.shred(key_ids);
         Ok(())
     }

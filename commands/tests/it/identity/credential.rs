@@ -1,6 +1,6 @@
 //! Credentials beside the password.
 
-use commands::identity::user::{EnrolTotp, FirstFactor, RevokeCredential};
+use commands::identity::user::{EnrolTotp, FirstFactor, RevokeCredential, RevokeOwnCredential};
 use domain::{identity::CredentialId, permissions};
 
 use super::{account, credential, operator, signed_up};
@@ -28,8 +28,27 @@ async fn an_app_is_enrolled_by_its_user_alone_and_taken_off_by_an_operator_too()
     World::refused(world.ask(&all, &enrol(ada)).await, "denied-missing");
     let app = world.done(&signed_in(ada), &enrol(ada)).await;
     World::refused(world.ask(&signed_in(ada), &enrol(ada)).await, "user-totp-enrolled");
-    World::refused(world.ask(&signed_in(bob), &revoke(ada, app)).await, "denied-missing");
+    for caller in [signed_in(ada), signed_in(bob)] {
+        World::refused(world.ask(&caller, &revoke(ada, app)).await, "forbidden");
+    }
     world.done(&all, &revoke(ada, app)).await;
+    let first = account(&world, ada).await.password_passed().unwrap();
+    assert!(matches!(first, FirstFactor::Enough(_)));
+}
+
+#[tokio::test]
+async fn ones_own_app_is_taken_off_with_the_password_alone() {
+    let world = World::new().await;
+    let (ada, bob) = (signed_up(&world, "ada").await, signed_up(&world, "bob").await);
+    let app = world.done(&signed_in(ada), &enrol(ada)).await;
+    let all = operator(ada, permissions::IDENTITY_CREDENTIAL_REVOKE);
+    World::refused(world.ask(&all, &revoke(ada, app)).await, "user-password-required");
+    let verified = account(&world, ada).await.password().unwrap().0;
+    let own = RevokeOwnCredential { user_id: ada.user, verified, credential_id: app };
+    World::refused(world.ask(&signed_in(bob), &own).await, "denied-missing");
+    let stale = RevokeOwnCredential { verified: credential(), ..own.clone() };
+    World::refused(world.ask(&signed_in(ada), &stale).await, "user-proof-invalid");
+    world.done(&signed_in(ada), &own).await;
     let first = account(&world, ada).await.password_passed().unwrap();
     assert!(matches!(first, FirstFactor::Enough(_)));
 }
@@ -39,6 +58,8 @@ async fn the_only_way_in_cannot_be_taken_away() {
     let world = World::new().await;
     let ada = signed_up(&world, "ada").await;
     let password = account(&world, ada).await.password().unwrap().0;
-    let outcome = world.ask(&signed_in(ada), &revoke(ada, password)).await;
+    let own =
+        RevokeOwnCredential { user_id: ada.user, verified: password, credential_id: password };
+    let outcome = world.ask(&signed_in(ada), &own).await;
     World::refused(outcome, "user-last-credential");
 }

@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use crate::support::{Human, World, mint, signed_in};
 
-const HASH: &str = "$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA";
+pub(crate) const HASH: &str = "$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA";
 
 fn credential() -> CredentialId {
     CredentialId::from_uuid(mint())

@@ -3,15 +3,15 @@
 use commands::{
     Caller,
     identity::user::{
-        ChangePassword, Disable, RequestPasswordReset, ResetPassword, ResetPasswordByOperator,
-        TokenShown,
+        ChangePassword, Disable, RehashPassword, RequestPasswordReset, ResetPassword,
+        ResetPasswordByOperator, TokenShown,
     },
 };
 use domain::identity::session::SessionStatus::{Active, Revoked};
 
 use super::{
-    account, credential, guessed, last_append, password, session, shown, signed_up, status,
-    through, token,
+    HASH, account, credential, guessed, history, last_append, password, session, shown, signed_up,
+    status, through, token,
 };
 use crate::support::{World, signed_in};
 
@@ -82,4 +82,26 @@ async fn an_operator_at_the_machine_sets_any_password() {
     world.done(&Caller::system(), &reset).await;
     assert_eq!(status(&world, id).await, Revoked);
     assert_eq!(account(&world, ada).await.password().unwrap().0, reset.password.credential_id);
+}
+
+#[tokio::test]
+async fn a_password_is_hashed_anew_once_and_nobody_is_signed_out() {
+    let world = World::new().await;
+    let ada = signed_up(&world, "ada").await;
+    let id = session(&world, ada).await;
+    let (credential, _) = account(&world, ada).await.password().map(|(id, _)| (id, ())).unwrap();
+    let rehash = RehashPassword {
+        user_id: ada.user,
+        outdated: HASH.to_owned().into(),
+        secret_hash: "$dearer$".to_owned().into(),
+    };
+    World::refused(world.ask(&signed_in(ada), &rehash).await, "denied-missing");
+    for _ in 0..2 {
+        world.done(&Caller::system(), &rehash).await;
+    }
+    assert_eq!(account(&world, ada).await.password(), Some((credential, "$dearer$")));
+    assert_eq!(status(&world, id).await, Active);
+    let names = history(&world, ada.user).await;
+    let rehashed = names.iter().filter(|name| *name == "password_rehashed");
+    assert_eq!(rehashed.count(), 1);
 }

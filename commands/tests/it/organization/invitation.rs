@@ -18,7 +18,12 @@ use domain::organization::{
 
 use crate::support::{World, inside, mint, signed_in};
 
-fn invite(world: &World, organization_id: OrganizationId, name: &str, roles: &[RoleId]) -> Invite {
+pub(super) fn invite(
+    world: &World,
+    organization_id: OrganizationId,
+    name: &str,
+    roles: &[RoleId],
+) -> Invite {
     Invite {
         invitation_id: InvitationId::from_uuid(mint()),
         organization_id,
@@ -34,6 +39,15 @@ fn invite(world: &World, organization_id: OrganizationId, name: &str, roles: &[R
 
 fn accept(invitation_id: InvitationId) -> Accept {
     Accept { invitation_id, token_hash: Some("first".into()) }
+}
+
+/// Whether the log can still tell whom an invitation was sent to, and what they were told.
+pub(super) async fn is_readable(world: &World, id: InvitationId) -> bool {
+    let told = world.told(id).await;
+    let readable = [told.contains("@example.org"), told.contains("welcome")];
+    let erased = told.matches(r#"{"~":null}"#).count();
+    assert!(matches!((readable, erased), ([true, true], 0) | ([false, false], 2)), "{told}");
+    readable == [true, true]
 }
 
 async fn status(world: &World, id: InvitationId) -> InvitationStatus {
@@ -212,4 +226,43 @@ async fn promises_are_bound_when_made_and_kept_as_far_as_possible() {
     world.done(&signed_in(bob), &accept(invited)).await;
     let key = format!("{host}/user/{}/{id}", bob.user);
     assert_eq!(world.holder("role_assignment.live", &key).await, None);
+}
+
+#[tokio::test]
+async fn whatever_ends_an_invitation_destroys_its_key() {
+    let world = World::new().await;
+    let (ada, bob) = (world.human("ada").await, world.human("bob").await);
+    let id = world.organization(ada, "acme").await;
+    let owner = world.owner(ada, id).await;
+    let send = async || world.done(&owner, &invite(&world, id, "bob", &[])).await.invitation_id;
+    let stays = invite(&world, id, "eve", &[]);
+    world.done(&owner, &stays).await;
+
+    let accepted = send().await;
+    let resend = Resend {
+        organization_id: id,
+        invitation_id: accepted,
+        token_hash: "first".into(),
+        expires_at: world.now() + TimeDelta::days(7),
+    };
+    world.done(&owner, &resend).await;
+    assert!(is_readable(&world, accepted).await, "sent again, it waits on");
+    world.done(&signed_in(bob), &accept(accepted)).await;
+    let declined = send().await;
+    let decline = Decline { invitation_id: declined, token_hash: None };
+    world.done(&signed_in(bob), &decline).await;
+    let revoked = send().await;
+    world.done(&owner, &Revoke { organization_id: id, invitation_id: revoked }).await;
+    let lapsed = send().await;
+    world.pass(TimeDelta::days(7));
+    let expired = send().await;
+    world.pass(TimeDelta::days(7));
+    world.done(&Caller::system(), &Expire { invitation_id: expired }).await;
+
+    for ended in [accepted, declined, revoked, lapsed, expired] {
+        assert!(!is_readable(&world, ended).await);
+        let told = world.told(ended).await;
+        assert!(told.contains(&format!(r#""key_ids":["{}"]"#, ended.key())), "{told}");
+    }
+    assert!(is_readable(&world, stays.invitation_id).await);
 }

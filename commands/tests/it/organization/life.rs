@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use commands::{
-    Caller,
+    Caller, CommandError, Denied, Refusal, Unit, UseCase,
     organization::{
         identity_provider, invitation, membership,
         organization::{
@@ -21,7 +21,9 @@ use domain::{
         role::Content,
     },
 };
+use eventstore::Claim;
 
+use super::invitation as sent;
 use crate::support::{Human, World, creation, mint, signed_in};
 
 async fn frozen(world: &World, owner: Human) -> OrganizationId {
@@ -194,4 +196,74 @@ async fn a_purge_destroys_the_key_and_holds_the_slug() {
     assert!(opened.first().unwrap().payload.contains(r#"{"~":null}"#), "the hash is gone");
     let rename = Rename { organization_id, seen: None, name: "x".into() };
     World::refused(world.ask(&owner, &rename).await, "not-found");
+}
+
+#[tokio::test]
+async fn a_purge_destroys_the_keys_of_invitations_nobody_answered() {
+    let world = World::new().await;
+    let (ada, bob) = (world.human("ada").await, world.human("bob").await);
+    let acme = world.organization(ada, "acme").await;
+    let other = world.organization(ada, "other").await;
+    let invite = async |organization_id, name| {
+        let owner = world.owner(ada, organization_id).await;
+        let expires_at = world.now() + TimeDelta::days(365);
+        let invite =
+            invitation::Invite { expires_at, ..sent::invite(&world, organization_id, name, &[]) };
+        world.done(&owner, &invite).await.invitation_id
+    };
+    let open = [invite(acme, "bob").await, invite(acme, "eve").await];
+    let foreign = invite(other, "bob").await;
+    let system = Caller::system();
+    world.done(&system, &Archive { organization_id: acme, reason: "closing".into() }).await;
+    world.pass(TimeDelta::days(91));
+    let admin = world.admin(ada).await;
+    world.done(&admin, &Purge { organization_id: acme }).await;
+
+    let told = world.told(acme).await;
+    for invitation in open {
+        assert!(!sent::is_readable(&world, invitation).await);
+        assert!(told.contains(&invitation.key().to_string()), "{told}");
+        // The timer that comes after all finds nothing to end.
+        let expire = invitation::Expire { invitation_id: invitation };
+        World::refused(world.ask(&system, &expire).await, "not-found");
+        let accept = invitation::Accept { invitation_id: invitation, token_hash: None };
+        World::refused(world.ask(&signed_in(bob), &accept).await, "not-found");
+    }
+    assert_eq!(world.holder("invitation.pending", &format!("{acme}/digest-of-eve")).await, None);
+    assert!(sent::is_readable(&world, foreign).await);
+    let accept = invitation::Accept { invitation_id: foreign, token_hash: None };
+    world.done(&signed_in(bob), &accept).await;
+}
+
+/// Invitations that wait, as far as a purge can see.
+struct Crowd(OrganizationId);
+
+impl UseCase for Crowd {
+    type Answer = ();
+
+    fn authorise(&self, _caller: &Caller) -> Result<(), Denied> {
+        Ok(())
+    }
+
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
+        for number in 0..=10_000 {
+            let key = format!("{}/{number}", self.0);
+            unit.claim(Claim::take("invitation.pending", key, mint()));
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_purge_waits_while_too_many_invitations_do() {
+    let world = World::new().await;
+    let ada = world.human("ada").await;
+    let organization_id = world.organization(ada, "acme").await;
+    let system = Caller::system();
+    world.done(&system, &Crowd(organization_id)).await;
+    world.done(&system, &Archive { organization_id, reason: "closing".into() }).await;
+    world.pass(TimeDelta::days(91));
+    let admin = world.admin(ada).await;
+    let outcome = world.ask(&admin, &Purge { organization_id }).await;
+    assert!(matches!(outcome, Err(CommandError::Refused(Refusal::Overloaded))), "{outcome:?}");
 }

@@ -77,6 +77,7 @@ async fn invitations_roles_and_trials_end_when_they_are_due() {
     let is_expired =
         |invitation: &Invitation| invitation.present().unwrap().status == InvitationStatus::Expired;
     stage.until::<Invitation>(invited, is_expired).await;
+    assert!(!world.told(invited).await.contains("eve@example.org"));
     let on_trial = world.state::<Organization>(trial_id).await;
     assert_eq!(on_trial.present().unwrap().status, OrganizationStatus::Trial, "it was extended");
     world.pass(TimeDelta::days(2));

@@ -37,6 +37,13 @@ pub enum UserCommand {
         /// The new one.
         password: NewPassword,
     },
+    /// Keep the password under a new hash, as long as the outdated one is still its own.
+    RehashPassword {
+        /// The hash that the password was checked against.
+        outdated: Personal<String>,
+        /// The new one, an argon2id string in the PHC format.
+        secret_hash: Personal<String>,
+    },
     /// Send a token to the address.
     RequestPasswordReset(NewToken),
     /// Show that token, and replace the password.
@@ -77,6 +84,13 @@ pub enum UserCommand {
         label: Option<String>,
         /// The time step of the code that showed that the app was set up.
         step: Option<i64>,
+    },
+    /// Make a credential worthless, by its user, who has just shown the password.
+    RevokeOwnCredential {
+        /// The credential against which the password was checked.
+        verified: CredentialId,
+        /// The one to take away.
+        credential_id: CredentialId,
     },
     /// Make a credential worthless.
     RevokeCredential {

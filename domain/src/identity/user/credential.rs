@@ -3,6 +3,9 @@
 use super::{CredentialKind, IdentityKind, Present, UserError, UserEvent};
 use crate::{identity::CredentialId, kernel::Personal};
 
+/// Why a credential ended that its own user took away.
+pub const BY_USER: &str = "revoked by its user";
+
 /// A credential that counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Credential {
@@ -137,18 +140,30 @@ impl Present {
         Ok(vec![UserEvent::TotpEnrolled { credential_id, seed: seed.clone(), label, step }])
     }
 
+    /// Whoever found an open screen does not know the password, which was checked before;
+    /// meanwhile another one may have taken its place.
+    pub(super) fn revoke_own_credential(
+        &self,
+        verified: CredentialId,
+        credential_id: CredentialId,
+    ) -> Result<Vec<UserEvent>, UserError> {
+        self.still_password(verified)?;
+        self.revoke_credential(credential_id, BY_USER)
+    }
+
     /// Open to operators even while the user is disabled: a stolen secret cannot wait.
     pub(super) fn revoke_credential(
         &self,
         credential_id: CredentialId,
         reason: &str,
     ) -> Result<Vec<UserEvent>, UserError> {
-        self.credential(credential_id).ok_or(UserError::CredentialMissing)?;
+        let credential = self.credential(credential_id).ok_or(UserError::CredentialMissing)?;
         self.spare(credential_id)?;
         Ok(vec![UserEvent::CredentialRevoked {
             credential_id,
             reason: reason.to_owned(),
             mfa_enrolled: self.totp().is_some_and(|(id, ..)| id != credential_id),
+            kind: Some(credential.kind()),
         }])
     }
 

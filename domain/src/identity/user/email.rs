@@ -77,10 +77,12 @@ impl Present {
             token_id: token.id,
             email: token.sent_to.clone(),
             email_digest: token.email_digest.clone(),
+            previous: Some(self.email.clone()),
         };
         let others = self.invalidate(|other| other.id != token.id);
         Ok(std::iter::once(changed).chain(others).collect())
     }
+
     pub(super) fn note_registration_attempt(
         &self,
         ip: Option<&Personal<String>>,

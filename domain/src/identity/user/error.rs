@@ -40,6 +40,9 @@ pub enum UserError {
     /// One app at a time.
     #[error("an authenticator app is enrolled already; revoke it first")]
     TotpEnrolled,
+    /// Whoever found an open screen does not know it.
+    #[error("one's own credential is taken away with one's password")]
+    PasswordRequired,
     /// A lock ends in the future.
     #[error("a lock must end after now")]
     LockEnd,
@@ -59,6 +62,7 @@ impl DomainError for UserError {
             Self::CredentialMissing => "user-credential-missing",
             Self::LastCredential => "user-last-credential",
             Self::TotpEnrolled => "user-totp-enrolled",
+            Self::PasswordRequired => "user-password-required",
             Self::LockEnd => "user-lock-end",
         }
     }
@@ -70,6 +74,7 @@ impl DomainError for UserError {
                 Kind::Conflict
             }
             Self::TokenInvalid | Self::TokenExpiry | Self::LockEnd => Kind::Invalid,
+            Self::PasswordRequired => Kind::Forbidden,
             Self::ProofInvalid | Self::SecondFactorRequired | Self::CodeUsed => {
                 Kind::Unauthenticated
             }
@@ -89,7 +94,8 @@ impl DomainError for UserError {
             | Self::CodeUsed
             | Self::CredentialMissing
             | Self::LastCredential
-            | Self::TotpEnrolled => None,
+            | Self::TotpEnrolled
+            | Self::PasswordRequired => None,
         }
     }
 }

@@ -81,7 +81,7 @@ events! {
     pub enum UserEvent in "identity.user"
         quiet [
             EmailVerificationRequested, PasswordResetRequested, TokenAttempted, TokenInvalidated,
-            LoginSucceeded, LoginFailed, RegistrationAttempted
+            LoginSucceeded, LoginFailed, RegistrationAttempted, PasswordRehashed
         ] =>
     {
         /// The login exists from now on.
@@ -119,8 +119,15 @@ events! {
             #[serde(default)]
             supersedes: Option<TokenId>,
         },
-        /// The user has another address, verified by the token.
-        EmailChanged { token_id: TokenId, email: Personal<String>, email_digest: String },
+        /// The user has another address, verified by the token; whoever reads the `previous` one
+        /// is told.
+        EmailChanged {
+            token_id: TokenId,
+            email: Personal<String>,
+            email_digest: String,
+            #[serde(default)]
+            previous: Option<Personal<String>>,
+        },
         /// This is the password from now on.
         PasswordSet {
             credential_id: CredentialId,
@@ -128,6 +135,8 @@ events! {
             #[serde(default)]
             replaces: Option<CredentialId>,
         },
+        /// The password is the same; its hash was made anew, at the costs of the day.
+        PasswordRehashed { credential_id: CredentialId, secret_hash: Personal<String> },
         /// A token went to the address, to set a new password.
         PasswordResetRequested {
             token_id: TokenId,
@@ -169,7 +178,13 @@ events! {
             step: Option<i64>,
         },
         /// The credential no longer counts; `mfa_enrolled` is whether a second factor remains.
-        CredentialRevoked { credential_id: CredentialId, reason: String, mfa_enrolled: bool },
+        CredentialRevoked {
+            credential_id: CredentialId,
+            reason: String,
+            mfa_enrolled: bool,
+            #[serde(default)]
+            kind: Option<CredentialKind>,
+        },
         /// The user signed in with these credentials; failures start again from zero.
         LoginSucceeded {
             session_id: SessionId,

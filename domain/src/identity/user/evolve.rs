@@ -62,19 +62,19 @@ impl Present {
                 let after = self.without_token(*token_id);
                 Self { email_verified: true, status: UserStatus::Active, ..after }
             }
-            E::EmailChanged { token_id, email, email_digest } => {
+            E::EmailChanged { token_id, email, email_digest, .. } => {
                 let (email, email_digest) = (email.clone(), email_digest.clone());
                 Self { email, email_digest, ..self.without_token(Some(*token_id)) }
             }
             E::PasswordSet { credential_id, secret_hash, replaces } => {
-                let password = Secret::Password { hash: secret_hash.clone() };
-                self.without_credential(*replaces).with_credential(*credential_id, password)
+                self.with_password(*credential_id, secret_hash, *replaces)
+            }
+            E::PasswordRehashed { credential_id, secret_hash } => {
+                self.rehashed(*credential_id, secret_hash)
             }
             E::PasswordReset { token_id, credential_id, secret_hash, replaces } => {
-                let password = Secret::Password { hash: secret_hash.clone() };
-                self.without_token(Some(*token_id))
-                    .without_credential(*replaces)
-                    .with_credential(*credential_id, password)
+                let after = self.without_token(Some(*token_id));
+                after.with_password(*credential_id, secret_hash, *replaces)
             }
             E::IdentityLinked { credential_id, kind, issuer, subject } => {
                 let (issuer, subject) = (issuer.clone(), subject.clone());
@@ -137,8 +137,25 @@ impl Present {
         self
     }
 
+    fn with_password(
+        self,
+        id: CredentialId,
+        hash: &Personal<String>,
+        replaces: Option<CredentialId>,
+    ) -> Self {
+        let password = Secret::Password { hash: hash.clone() };
+        self.without_credential(replaces).with_credential(id, password)
+    }
+
     fn without_credential(mut self, id: Option<CredentialId>) -> Self {
         self.credentials.retain(|credential| Some(credential.id) != id);
+        self
+    }
+
+    fn rehashed(mut self, id: CredentialId, hash: &Personal<String>) -> Self {
+        for credential in self.credentials.iter_mut().filter(|credential| credential.id == id) {
+            credential.secret = Secret::Password { hash: hash.clone() };
+        }
         self
     }
 

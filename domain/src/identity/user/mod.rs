@@ -29,7 +29,7 @@ use crate::kernel::{Aggregate, KeyId, Personal, TenantId, Timestamp};
 
 pub use self::{
     command::{NewPassword, RecordLogin, Register, TotpCode, UserCommand},
-    credential::{Credential, Secret},
+    credential::{BY_USER, Credential, Secret},
     email::{ATTEMPT_PAUSE, BY_TOKEN},
     error::UserError,
     event::{CredentialKind, IdentityKind, TokenPurpose, UserEvent, UserStatus},
@@ -162,6 +162,9 @@ impl Present {
             C::ConfirmEmailChange(shown) => self.confirm_email_change(shown, now),
             C::SetPassword(new) => self.set_password(new),
             C::ChangePassword { verified, password } => self.change_password(*verified, password),
+            C::RehashPassword { outdated, secret_hash } => {
+                Ok(self.rehash_password(outdated, secret_hash))
+            }
             C::RequestPasswordReset(new) => self.request_password_reset(new, now),
             C::ResetPassword { token, password } => self.reset_password(token, password, now),
             C::AttemptToken { token_id } => Ok(self.attempt(*token_id)),
@@ -171,6 +174,9 @@ impl Present {
             C::UnlinkIdentity { credential_id } => self.unlink_identity(*credential_id),
             C::EnrolTotp { credential_id, seed, label, step } => {
                 self.enrol_totp(*credential_id, seed, label.as_ref(), *step)
+            }
+            C::RevokeOwnCredential { verified, credential_id } => {
+                self.revoke_own_credential(*verified, *credential_id)
             }
             C::RevokeCredential { credential_id, reason } => {
                 self.revoke_credential(*credential_id, reason)

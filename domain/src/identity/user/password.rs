@@ -3,7 +3,10 @@
 use super::{
     NewPassword, NewToken, Present, PresentedToken, Token, TokenPurpose, UserError, UserEvent,
 };
-use crate::{identity::CredentialId, kernel::Timestamp};
+use crate::{
+    identity::CredentialId,
+    kernel::{Personal, Timestamp},
+};
 
 impl Present {
     pub(super) fn set_password(&self, new: &NewPassword) -> Result<Vec<UserEvent>, UserError> {
@@ -24,10 +27,32 @@ impl Present {
         verified: CredentialId,
         new: &NewPassword,
     ) -> Result<Vec<UserEvent>, UserError> {
+        self.still_password(verified)?;
+        self.set_password(new)
+    }
+
+    /// Whether what was checked is still the password.
+    pub(super) fn still_password(&self, verified: CredentialId) -> Result<(), UserError> {
         match self.password() {
-            Some((current, _)) if current == verified => self.set_password(new),
+            Some((current, _)) if current == verified => Ok(()),
             Some(_) | None => Err(UserError::ProofInvalid),
         }
+    }
+
+    /// Where another password, or another hash of it, came first, there is nothing left to do.
+    pub(super) fn rehash_password(
+        &self,
+        outdated: &Personal<String>,
+        secret_hash: &Personal<String>,
+    ) -> Vec<UserEvent> {
+        self.password()
+            .filter(|(_, known)| *known == outdated)
+            .map(|(credential_id, _)| {
+                let secret_hash = secret_hash.clone();
+                UserEvent::PasswordRehashed { credential_id, secret_hash }
+            })
+            .into_iter()
+            .collect()
     }
 
     pub(super) fn request_password_reset(

@@ -2,6 +2,7 @@
 //!
 //! Owns the offer from its sending to its one answer. Refuses an answer from anybody but the
 //! invited: a verified address must match, and a link, where one is shown, must be the newest.
+//! Once it has ended nobody needs the address any more: its key goes with the answer.
 
 use super::{InvitationId, OrganizationId, RoleId, WorkspaceId};
 use crate::{
@@ -31,7 +32,7 @@ text_enum! {
 }
 
 events! {
-    /// Facts of an invitation.
+    /// Facts of an invitation. Each that ends it names the keys destroyed with it.
     pub enum InvitationEvent in "organization.invitation" {
         /// It was sent for the first time.
         Invited {
@@ -52,13 +53,13 @@ events! {
         /// It was sent again with a new link; `count` sends in all.
         Resent { token_hash: String, count: i16, sent_at: Timestamp, expires_at: Timestamp },
         /// The invited came in as this user.
-        Accepted { user_id: UserId, resolved_at: Timestamp },
+        Accepted { user_id: UserId, resolved_at: Timestamp, key_ids: Vec<KeyId> },
         /// The invited said no.
-        Declined { resolved_at: Timestamp },
+        Declined { resolved_at: Timestamp, key_ids: Vec<KeyId> },
         /// The organization took it back.
-        Revoked { resolved_at: Timestamp },
+        Revoked { resolved_at: Timestamp, key_ids: Vec<KeyId> },
         /// Nobody answered in time.
-        Expired { resolved_at: Timestamp },
+        Expired { resolved_at: Timestamp, key_ids: Vec<KeyId> },
     }
 }
 
@@ -221,7 +222,7 @@ pub struct Present {
     pub organization_id: OrganizationId,
     /// The workspace its roles are for.
     pub workspace_id: Option<WorkspaceId>,
-    /// The address it is sent to.
+    /// The address it is sent to, while it is pending.
     pub email: Personal<String>,
     /// Keyed digest of the address, which a claim holds while it is pending.
     pub email_digest: String,
@@ -229,6 +230,8 @@ pub struct Present {
     pub role_ids: Vec<RoleId>,
     /// The member who invites.
     pub invited_by: UserId,
+    /// Their word to the invited.
+    pub message: Option<Personal<String>>,
     /// Where it stands.
     pub status: InvitationStatus,
     /// When the offer ends.
@@ -322,6 +325,7 @@ impl Present {
         if let C::Accept { proof, .. } | C::Decline { proof } = command {
             self.check(proof)?;
         }
+        let (resolved_at, key_ids) = (now, vec![self.id.key()]);
         let event = match (self.status, command) {
             (_, C::Invite(_)) => return Err(InvitationError::IdRetired),
             (S::Pending, C::Accept { .. } | C::Decline { .. }) if now >= self.expires_at => {
@@ -330,13 +334,15 @@ impl Present {
             (S::Pending, C::Resend { token_hash, expires_at }) => {
                 self.resent(token_hash, *expires_at, now)?
             }
-            (S::Pending, &C::Accept { user_id, .. }) => E::Accepted { user_id, resolved_at: now },
-            (S::Pending, C::Decline { .. }) => E::Declined { resolved_at: now },
-            (S::Pending, C::Revoke) => E::Revoked { resolved_at: now },
+            (S::Pending, &C::Accept { user_id, .. }) => {
+                E::Accepted { user_id, resolved_at, key_ids }
+            }
+            (S::Pending, C::Decline { .. }) => E::Declined { resolved_at, key_ids },
+            (S::Pending, C::Revoke) => E::Revoked { resolved_at, key_ids },
             (S::Pending, C::Expire) if now < self.expires_at => {
                 return Err(InvitationError::NotExpired);
             }
-            (S::Pending, C::Expire) => E::Expired { resolved_at: now },
+            (S::Pending, C::Expire) => E::Expired { resolved_at, key_ids },
             // The timer comes late by nature; an answer before it is no fault.
             (_, C::Expire) | (S::Declined, C::Decline { .. }) | (S::Revoked, C::Revoke) => {
                 return Ok(Vec::new());
@@ -390,6 +396,7 @@ impl Present {
             role_ids,
             token_hash,
             invited_by,
+            message,
             expires_at,
             ..
         } = event
@@ -404,6 +411,7 @@ impl Present {
             email_digest: email_digest.clone(),
             role_ids: role_ids.clone(),
             invited_by: *invited_by,
+            message: message.clone(),
             status: InvitationStatus::Pending,
             expires_at: *expires_at,
             token_hash: token_hash.clone(),
@@ -422,11 +430,17 @@ impl Present {
                 expires_at: *expires_at,
                 ..self
             },
-            E::Accepted { .. } => Self { status: S::Accepted, ..self },
-            E::Declined { .. } => Self { status: S::Declined, ..self },
-            E::Revoked { .. } => Self { status: S::Revoked, ..self },
-            E::Expired { .. } => Self { status: S::Expired, ..self },
+            E::Accepted { .. } => self.ended(S::Accepted),
+            E::Declined { .. } => self.ended(S::Declined),
+            E::Revoked { .. } => self.ended(S::Revoked),
+            E::Expired { .. } => self.ended(S::Expired),
         }
+    }
+
+    /// Forgets what was sealed too, so that a state kept in memory knows no more than the log.
+    fn ended(self, status: InvitationStatus) -> Self {
+        let message = self.message.map(|_| Personal::Erased);
+        Self { status, email: Personal::Erased, message, ..self }
     }
 }
 

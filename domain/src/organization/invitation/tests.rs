@@ -59,7 +59,24 @@ fn rightly() -> Proof {
 }
 
 fn accepted(seconds: i64) -> InvitationEvent {
-    InvitationEvent::Accepted { user_id: user(), resolved_at: at(seconds) }
+    InvitationEvent::Accepted { user_id: user(), resolved_at: at(seconds), key_ids: keys() }
+}
+
+fn declined(seconds: i64) -> InvitationEvent {
+    InvitationEvent::Declined { resolved_at: at(seconds), key_ids: keys() }
+}
+
+fn revoked(seconds: i64) -> InvitationEvent {
+    InvitationEvent::Revoked { resolved_at: at(seconds), key_ids: keys() }
+}
+
+fn expired(seconds: i64) -> InvitationEvent {
+    InvitationEvent::Expired { resolved_at: at(seconds), key_ids: keys() }
+}
+
+/// What is destroyed with the end: the key of this invitation and no other.
+fn keys() -> Vec<KeyId> {
+    vec![invite().invitation_id.key()]
 }
 
 #[test]
@@ -151,7 +168,7 @@ fn it_ends_at_its_time_and_not_before() {
     given::<Invitation>([invited()])
         .at(at(7 * DAY))
         .when(InvitationCommand::Expire)
-        .then([InvitationEvent::Expired { resolved_at: at(7 * DAY) }]);
+        .then([expired(7 * DAY)]);
 }
 
 #[test]
@@ -159,9 +176,9 @@ fn one_answer_is_final() {
     use InvitationStatus as S;
     let ends = [
         (accepted(0), S::Accepted),
-        (InvitationEvent::Declined { resolved_at: at(0) }, S::Declined),
-        (InvitationEvent::Revoked { resolved_at: at(0) }, S::Revoked),
-        (InvitationEvent::Expired { resolved_at: at(0) }, S::Expired),
+        (declined(0), S::Declined),
+        (revoked(0), S::Revoked),
+        (expired(0), S::Expired),
     ];
     for (end, status) in ends {
         for command in [accept(rightly()), resend()] {
@@ -175,11 +192,23 @@ fn one_answer_is_final() {
 
 #[test]
 fn taking_back_and_declining_are_repeatable_without_events() {
-    let revoked = InvitationEvent::Revoked { resolved_at: at(0) };
-    let declined = InvitationEvent::Declined { resolved_at: at(0) };
     let decline = || InvitationCommand::Decline { proof: rightly() };
-    given::<Invitation>([invited()]).when(InvitationCommand::Revoke).then([revoked.clone()]);
-    given::<Invitation>([invited(), revoked]).when(InvitationCommand::Revoke).then([]);
-    given::<Invitation>([invited()]).when(decline()).then([declined.clone()]);
-    given::<Invitation>([invited(), declined]).when(decline()).then([]);
+    given::<Invitation>([invited()]).when(InvitationCommand::Revoke).then([revoked(0)]);
+    given::<Invitation>([invited(), revoked(0)]).when(InvitationCommand::Revoke).then([]);
+    given::<Invitation>([invited()]).when(decline()).then([declined(0)]);
+    given::<Invitation>([invited(), declined(0)]).when(decline()).then([]);
+}
+
+#[test]
+fn every_end_forgets_what_was_sealed_and_resending_does_not() {
+    let after = |event| {
+        let state = Invitation::default().evolve(&invited()).evolve(&event);
+        let Present { email, message, .. } = state.present().unwrap().clone();
+        (email, message.unwrap())
+    };
+    let known = (Personal::from("ada@example.org".to_owned()), "welcome".to_owned().into());
+    assert_eq!(after(resent(2)), known);
+    for end in [accepted(0), declined(0), revoked(0), expired(0)] {
+        assert_eq!(after(end), (Personal::Erased, Personal::Erased));
+    }
 }

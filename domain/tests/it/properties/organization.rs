@@ -13,7 +13,7 @@ use domain::{
             Configure, IdentityProvider, IdentityProviderCommand, IdentityProviderKind,
             IdentityProviderStatus, Settings, VerificationMethod,
         },
-        invitation::{Invitation, InvitationCommand, Invite, MAX_SENDS, Proof},
+        invitation::{Invitation, InvitationCommand, InvitationStatus, Invite, MAX_SENDS, Proof},
         membership::{self, Membership, MembershipCommand, MembershipSource},
         organization::{
             self, Organization, OrganizationCommand, OrganizationKind, OrganizationStatus,
@@ -412,6 +412,18 @@ proptest! {
         run::<Invitation>(&requests, |invitation, _| {
             let sends = invitation.present().map_or(0, |present| present.sends);
             prop_assert!(sends <= MAX_SENDS);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn an_invitation_knows_the_address_only_while_it_waits(
+        requests in requests(invitation_command())
+    ) {
+        run::<Invitation>(&requests, |invitation, _| {
+            let Ok(present) = invitation.present() else { return Ok(()) };
+            let waits = present.status == InvitationStatus::Pending;
+            prop_assert_eq!(present.email.open().is_some(), waits);
             Ok(())
         })?;
     }

@@ -1,6 +1,7 @@
 //! Linking, enrolling and revoking credentials.
 
 use super::*;
+use CredentialKind as K;
 
 fn link(n: u128) -> UserCommand {
     UserCommand::LinkIdentity {
@@ -32,11 +33,19 @@ fn revoke(n: u128) -> UserCommand {
     UserCommand::RevokeCredential { credential_id: credential_id(n), reason: "lost".into() }
 }
 
-fn revoked(n: u128, mfa_enrolled: bool) -> UserEvent {
+fn revoke_own(verified: u128, n: u128) -> UserCommand {
+    UserCommand::RevokeOwnCredential {
+        verified: credential_id(verified),
+        credential_id: credential_id(n),
+    }
+}
+
+fn revoked(n: u128, kind: CredentialKind, mfa_enrolled: bool) -> UserEvent {
     UserEvent::CredentialRevoked {
         credential_id: credential_id(n),
         reason: "lost".into(),
         mfa_enrolled,
+        kind: Some(kind),
     }
 }
 
@@ -64,7 +73,11 @@ fn one_way_to_sign_in_remains() {
     for only in [password_set(8), linked(8)] {
         given(active([only, totp_enrolled(9)])).when(revoke(8)).then_err(UserError::LastCredential);
     }
-    given(active([password_set(7), linked(8)])).when(revoke(7)).then([revoked(7, false)]);
+    given(active([password_set(7), linked(8)])).when(revoke(7)).then([revoked(
+        7,
+        K::Password,
+        false,
+    )]);
 }
 
 #[test]
@@ -78,25 +91,46 @@ fn one_app_is_enrolled_at_a_time() {
 #[test]
 fn a_revoked_app_asks_for_no_more_codes() {
     let history = active([password_set(8), linked(7), totp_enrolled(9)]);
-    given(history.clone()).when(revoke(7)).then([revoked(7, true)]);
-    given(history.clone()).when(revoke(9)).then([revoked(9, false)]);
+    given(history.clone()).when(revoke(7)).then([revoked(7, K::Oidc, true)]);
+    given(history.clone()).when(revoke(9)).then([revoked(9, K::Totp, false)]);
     let state = given(history).when(revoke(9)).then_state();
     assert_eq!(state.present().unwrap().totp(), None);
 }
 
 #[test]
+fn ones_own_credential_is_revoked_with_the_password_that_counts() {
+    let history = active([password_set(8), linked(7), totp_enrolled(9)]);
+    let by_user = UserEvent::CredentialRevoked {
+        credential_id: credential_id(9),
+        reason: BY_USER.into(),
+        mfa_enrolled: false,
+        kind: Some(K::Totp),
+    };
+    given(history.clone()).when(revoke_own(8, 9)).then([by_user]);
+    for other in [7, 9, 10] {
+        given(history.clone()).when(revoke_own(other, 9)).then_err(UserError::ProofInvalid);
+    }
+    given(history).when(revoke_own(8, 10)).then_err(UserError::CredentialMissing);
+    given(active([linked(7), totp_enrolled(9)]))
+        .when(revoke_own(7, 9))
+        .then_err(UserError::ProofInvalid);
+}
+
+#[test]
 fn a_credential_is_revoked_once() {
     given(active([password_set(8)])).when(revoke(9)).then_err(UserError::CredentialMissing);
-    given(active([password_set(7), linked(8), revoked(7, false)]))
+    given(active([password_set(7), linked(8), revoked(7, K::Password, false)]))
         .when(revoke(7))
         .then_err(UserError::CredentialMissing);
 }
 
 #[test]
 fn a_stolen_credential_can_be_revoked_while_the_user_is_disabled() {
-    given(active([password_set(7), linked(8), disabled()]))
-        .when(revoke(8))
-        .then([revoked(8, false)]);
+    given(active([password_set(7), linked(8), disabled()])).when(revoke(8)).then([revoked(
+        8,
+        K::Oidc,
+        false,
+    )]);
 }
 
 #[test]
@@ -106,5 +140,5 @@ fn each_credential_has_the_kind_its_table_knows() {
         .then_state();
     let user = state.present().unwrap();
     let kinds = [7, 8, 9].map(|n| user.credential(credential_id(n)).unwrap().kind());
-    assert_eq!(kinds, [CredentialKind::Password, CredentialKind::Oidc, CredentialKind::Totp]);
+    assert_eq!(kinds, [K::Password, K::Oidc, K::Totp]);
 }

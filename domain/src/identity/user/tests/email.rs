@@ -19,6 +19,7 @@ fn changed(n: u128) -> UserEvent {
         token_id: token_id(n),
         email: personal("ada@example.com"),
         email_digest: "digest-of-new".into(),
+        previous: Some(personal("ada@example.org")),
     }
 }
 

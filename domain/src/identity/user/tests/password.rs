@@ -14,6 +14,17 @@ fn change(verified: u128, n: u128) -> UserCommand {
     UserCommand::ChangePassword { verified: credential_id(verified), password: new_password(n) }
 }
 
+fn rehash(outdated: &str) -> UserCommand {
+    UserCommand::RehashPassword { outdated: personal(outdated), secret_hash: personal("$dearer$") }
+}
+
+fn rehashed(n: u128) -> UserEvent {
+    UserEvent::PasswordRehashed {
+        credential_id: credential_id(n),
+        secret_hash: personal("$dearer$"),
+    }
+}
+
 fn reset(token: u128, n: u128) -> UserCommand {
     UserCommand::ResetPassword { token: shown(token), password: new_password(n) }
 }
@@ -80,4 +91,26 @@ fn a_new_password_leaves_the_verification_of_the_address() {
     given([registered(), verification_requested(5, None)])
         .when(UserCommand::SetPassword(new_password(8)))
         .then([password_set(8)]);
+}
+
+#[test]
+fn a_new_hash_takes_the_place_of_the_outdated_one() {
+    let history = active([password_set(8), totp_enrolled(9), reset_requested(5, None)]);
+    given(history.clone()).when(rehash("$argon2id$")).then([rehashed(8)]);
+    let state = given(history).when(rehash("$argon2id$")).then_state();
+    let user = state.present().unwrap();
+    assert_eq!(user.password(), Some((credential_id(8), &personal("$dearer$"))));
+    assert!(user.token(token_id(5)).is_some(), "the password is the same");
+}
+
+#[test]
+fn a_new_hash_of_what_is_not_the_password_any_more_is_dropped() {
+    given(active([password_set(8)])).when(rehash("$another$")).then([]);
+    given(active([password_set(8), rehashed(8)])).when(rehash("$argon2id$")).then([]);
+    given(active([linked(8)])).when(rehash("$argon2id$")).then([]);
+}
+
+#[test]
+fn a_new_hash_is_no_edit() {
+    assert!(!crate::kernel::DomainEvent::edits(&rehashed(8)));
 }

@@ -126,6 +126,7 @@ impl Rows {
             }
             E::Registered { .. }
             | E::TokenAttempted { .. }
+            | E::PasswordRehashed { .. }
             | E::LoginSucceeded { .. }
             | E::LoginFailed { .. }
             | E::RegistrationAttempted { .. }
@@ -212,10 +213,12 @@ enum Step {
     AttemptToken,
     SetPassword,
     ChangePassword,
+    RehashPassword,
     Link,
     Enrol,
     Unlink(usize),
     Revoke(usize),
+    RevokeOwn(usize),
     Login(usize),
     LoginWithCode(usize),
 }
@@ -252,13 +255,10 @@ impl Step {
             }
             Self::SetPassword => C::SetPassword(password(n)),
             Self::ChangePassword => C::ChangePassword {
-                verified: user
-                    .present()
-                    .ok()
-                    .and_then(|user| user.password())
-                    .map_or(credential_id, |(id, _)| id),
+                verified: shown_password(user).unwrap_or(credential_id),
                 password: password(n),
             },
+            Self::RehashPassword => rehash(n),
             Self::Link => C::LinkIdentity {
                 credential_id,
                 kind: IdentityKind::Oidc,
@@ -275,6 +275,10 @@ impl Step {
             Self::Revoke(at) => {
                 C::RevokeCredential { credential_id: nth(user, at), reason: "lost".into() }
             }
+            Self::RevokeOwn(at) => C::RevokeOwnCredential {
+                verified: shown_password(user).unwrap_or(credential_id),
+                credential_id: nth(user, at),
+            },
             Self::Login(at) => C::RecordLogin(Box::new(RecordLogin {
                 credential_id: nth(user, at),
                 ..login(n, 0, None)
@@ -317,10 +321,12 @@ fn step() -> impl Strategy<Value = Step> {
     let credentials = prop_oneof![
         Just(Step::SetPassword),
         Just(Step::ChangePassword),
+        Just(Step::RehashPassword),
         Just(Step::Link),
         Just(Step::Enrol),
         (0..4_usize).prop_map(Step::Unlink),
         (0..4_usize).prop_map(Step::Revoke),
+        (0..4_usize).prop_map(Step::RevokeOwn),
         (0..4_usize).prop_map(Step::Login),
         (0..4_usize).prop_map(Step::LoginWithCode),
     ];
@@ -360,11 +366,20 @@ fn password(n: u128) -> NewPassword {
     NewPassword { credential_id: credential(n), secret_hash: "$argon2id$".to_owned().into() }
 }
 
+fn rehash(n: u128) -> UserCommand {
+    let outdated = "$argon2id$".to_owned().into();
+    UserCommand::RehashPassword { outdated, secret_hash: format!("$dearer-{n}$").into() }
+}
+
 /// The newest token of a purpose, or one that nobody sent.
 fn newest(user: &User, n: u128, purpose: TokenPurpose) -> PresentedToken {
     let sent = |at: u128| user.present().ok()?.token(token(at)).filter(|it| it.purpose == purpose);
     let token_id = (10..n).rev().find_map(sent).map_or(token(n), |token| token.id);
     PresentedToken { token_id, token_hash: "hash".into() }
+}
+
+fn shown_password(user: &User) -> Option<CredentialId> {
+    user.present().ok()?.password().map(|(id, _)| id)
 }
 
 /// A credential of the user, or one that nobody has.
