@@ -180,10 +180,19 @@ pub(crate) trait Backend: Send + Sync + 'static {
     fn read<'a>(&'a self, after: Position, limit: i64) -> Answer<'a, Vec<Stored>>;
     /// Events that match a filter.
     fn search<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Vec<Stored>>;
+    /// A name of this log that every process which opens it finds, and of no other log.
+    fn log_id(&self) -> Answer<'_, String>;
     /// The last position.
     fn head(&self) -> Answer<'_, Position>;
     /// Who holds a unique value at an instant.
     fn claim_owner<'a>(&'a self, scope: &'a str, key: &'a str) -> Answer<'a, Option<Uuid>>;
+    /// The unique values of a scope that begin alike, and who holds them, in order.
+    fn claim_owners<'a>(
+        &'a self,
+        scope: &'a str,
+        prefix: &'a str,
+        limit: i64,
+    ) -> Answer<'a, Vec<(String, Uuid)>>;
     /// What is kept of a command.
     fn command(&self, tenant: TenantId, id: Uuid) -> Answer<'_, Option<CommandRecord>>;
     /// Wrapped keys; creates those offered that never existed. Destroyed keys come back empty.

@@ -24,11 +24,13 @@ pub enum Undecodable {
         known: i16,
     },
     /// The payload is not what its version says.
-    #[error("{name}: {cause}")]
+    #[error("{name} of schema version {found}: {cause}")]
     Payload {
         /// The event's name.
         name: String,
-        /// What serde says.
+        /// The version it was written with.
+        found: i16,
+        /// What is wrong, without any value of the payload: those may be personal.
         cause: String,
     },
 }
@@ -61,8 +63,7 @@ pub fn decode<E: DomainEvent>(opened: &Opened) -> Result<Recorded<E>, Undecodabl
     for part in [HEAD, name, BETWEEN, &payload, "}"] {
         tagged.push_str(part);
     }
-    let event = serde_json::from_str(&tagged)
-        .map_err(|e| Undecodable::Payload { name: name.to_owned(), cause: e.to_string() })?;
+    let event = serde_json::from_str(&tagged).map_err(|e| damaged(name, found, &e))?;
     Ok(Recorded { envelope: opened.envelope.clone(), event })
 }
 
@@ -78,11 +79,51 @@ fn lift<'p, E: DomainEvent>(
     if found == known {
         return Ok(Cow::Borrowed(payload));
     }
-    let mut value: Value = serde_json::from_str(payload)
-        .map_err(|e| Undecodable::Payload { name: name.to_owned(), cause: e.to_string() })?;
+    let mut value: Value = serde_json::from_str(payload).map_err(|e| damaged(name, found, &e))?;
     let done = usize::try_from(found.saturating_sub(1)).unwrap_or_default();
     for upcaster in E::UPCASTERS.iter().filter(|up| up.event == name).skip(done) {
         value = (upcaster.lift)(value);
     }
     Ok(Cow::Owned(value.to_string()))
+}
+
+fn damaged(name: &str, found: i16, error: &serde_json::Error) -> Undecodable {
+    Undecodable::Payload { name: name.to_owned(), found, cause: told(&error.to_string()) }
+}
+
+/// What serde may say of a payload. Its own words quote what they object to, which may be
+/// personal, so only their kind is kept, and the name of a field that our own type asks for.
+fn told(error: &str) -> String {
+    const KINDS: [&str; 6] = [
+        "invalid type",
+        "invalid value",
+        "invalid length",
+        "unknown variant",
+        "unknown field",
+        "missing field",
+    ];
+    let Some(kind) = KINDS.iter().find(|kind| error.starts_with(**kind)) else {
+        return "not what the event is made of".to_owned();
+    };
+    let field = error.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
+    field.map_or_else(|| (*kind).to_owned(), |(field, _)| format!("{kind} {field}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+
+    #[test]
+    fn a_damaged_payload_is_described_without_its_values() {
+        let said = [
+            ("invalid type: string \"ada@example.org\", expected i32 at line 1", "invalid type"),
+            ("unknown variant `ada@example.org`, expected `active`", "unknown variant"),
+            ("unknown field `ada@example.org`, expected `name`", "unknown field"),
+            ("missing field `email_digest` at line 1 column 9", "missing field email_digest"),
+            ("ada@example.org is no address at line 1", "not what the event is made of"),
+        ];
+        for (error, expected) in said {
+            assert_eq!(told(error), expected);
+        }
+    }
 }

@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     backend::{Backend, Unavailable},
+    failpoint::failpoint,
     seal::{SealFailed, SubjectKey},
 };
 
@@ -117,11 +118,12 @@ impl Keyring {
         if missing.is_empty() {
             return Ok(keys);
         }
-        let mut offered = Vec::with_capacity(missing.len());
-        for id in &missing {
+        // A key that was seen once exists for ever: only strangers are offered one.
+        let mut offered = Vec::new();
+        for id in self.strangers(&missing) {
             let mut fresh = Zeroizing::new([0_u8; 32]);
             SystemRandom::new().fill(fresh.as_mut()).map_err(|_| SealFailed)?;
-            offered.push((*id, self.master.wrap(*id, &fresh)?));
+            offered.push((id, self.master.wrap(id, &fresh)?));
         }
         self.fetch(backend, &missing, &offered, &mut keys).await?;
         Ok(keys)
@@ -146,6 +148,11 @@ impl Keyring {
         for id in destroyed {
             held.pop(id);
         }
+    }
+
+    fn strangers(&self, ids: &[KeyId]) -> Vec<KeyId> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.iter().filter(|id| !held.contains(*id)).copied().collect()
     }
 
     fn held(&self, wanted: &[KeyId]) -> (Keys, Vec<KeyId>) {
@@ -173,7 +180,9 @@ impl Keyring {
     ) -> Result<(), KeyFailure> {
         // The age counts from before the question, so that an answer is never older than thought.
         let asked = Instant::now();
+        failpoint("keys.create");
         for (id, wrapped) in backend.keys(missing, offered).await? {
+            failpoint("keys.created");
             let key = match wrapped {
                 None => None,
                 Some(wrapped) => Some(Arc::new(

@@ -209,7 +209,8 @@ impl Leases {
         Ok(())
     }
 
-    /// Takes a lease from whoever holds it, inside a transaction that changes the rows.
+    /// Takes a lease from whoever holds it, inside a transaction that changes the rows; `None` if
+    /// the consumer never ran.
     ///
     /// # Errors
     /// If the log cannot be reached.
@@ -217,18 +218,24 @@ impl Leases {
         transaction: &mut PgConnection,
         consumer: &str,
         target: &str,
-    ) -> Result<(), Unavailable> {
-        sqlx::query(
+    ) -> Result<Option<Lease>, Unavailable> {
+        let row = sqlx::query(
             "UPDATE eventstore.checkpoints
                 SET owner = NULL, epoch = epoch + 1, lease_until = '-infinity'
-              WHERE consumer = $1 AND target = $2",
+              WHERE consumer = $1 AND target = $2
+             RETURNING epoch, position",
         )
         .bind(consumer)
         .bind(target)
-        .execute(transaction)
+        .fetch_optional(transaction)
         .await
         .map_err(fault)?;
-        Ok(())
+        Ok(row.map(|row| Lease {
+            consumer: consumer.to_owned(),
+            target: target.to_owned(),
+            epoch: row.get(0),
+            position: Position(row.get(1)),
+        }))
     }
 
     /// Gives a lease back, so that the next owner need not wait.
@@ -243,6 +250,22 @@ impl Leases {
         .bind(&lease.consumer)
         .bind(&lease.target)
         .bind(lease.epoch)
+        .execute(&self.pool)
+        .await
+        .map_err(fault)?;
+        Ok(())
+    }
+
+    /// Gives all leases back, for whoever knows that no holder is alive to do it: whose server has
+    /// only just been started, and with it lost every session.
+    ///
+    /// # Errors
+    /// If the log cannot be reached; then they lapse by themselves.
+    pub async fn release_all(&self) -> Result<(), Unavailable> {
+        sqlx::query(
+            "UPDATE eventstore.checkpoints SET owner = NULL, lease_until = '-infinity'
+              WHERE owner IS NOT NULL",
+        )
         .execute(&self.pool)
         .await
         .map_err(fault)?;

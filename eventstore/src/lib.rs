@@ -6,6 +6,7 @@
 //!
 //! A reader that saw position N never later finds anything at or below N (ADR 0002).
 
+mod activity;
 mod admission;
 mod append;
 mod backend;
@@ -13,6 +14,7 @@ mod cache;
 mod canonical;
 mod codec;
 mod event;
+mod failpoint;
 mod feed;
 mod keyring;
 mod lease;
@@ -29,6 +31,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use activity::{Activity, BOUNDS, Durations, Outcome};
 pub use append::{
     Append, AppendError, Claim, CommandKey, Committed, Expected, Meta, NewEvent, StreamAppend,
 };
@@ -37,11 +40,13 @@ pub use cache::Loaded;
 pub use canonical::canonical;
 pub use codec::{Undecodable, decode, encode};
 pub use event::{Opened, Stored};
+pub use failpoint::failpoint;
 pub use keyring::MasterKey;
 pub use lease::{Fenced, Lease, Leases, Progress};
 pub use memory::Memory;
 pub use postgres::{
-    DueTimers, Notes, Parked, ParkedEvents, Postgres, ProcessStates, Processes, Timer, Timers,
+    Consumer, DueTimers, Notes, Parked, ParkedEvents, Postgres, ProcessStates, Processes, Survey,
+    Timer, Timers, survey,
 };
 pub use queue::Ticket;
 pub use store::{LoadError, Store};

@@ -176,6 +176,11 @@ impl Backend for Memory {
         async { Ok(events) }.boxed()
     }
 
+    fn log_id(&self) -> Answer<'_, String> {
+        // Nobody else can open it.
+        async { Ok("memory".to_owned()) }.boxed()
+    }
+
     fn head(&self) -> Answer<'_, Position> {
         let head = self.log().head();
         async move { Ok(head) }.boxed()
@@ -184,6 +189,21 @@ impl Backend for Memory {
     fn claim_owner<'a>(&'a self, scope: &'a str, key: &'a str) -> Answer<'a, Option<Uuid>> {
         let owner = self.log().holder(scope, key, now());
         async move { Ok(owner) }.boxed()
+    }
+
+    fn claim_owners<'a>(
+        &'a self,
+        scope: &'a str,
+        prefix: &'a str,
+        limit: i64,
+    ) -> Answer<'a, Vec<(String, Uuid)>> {
+        let (log, at) = (self.log(), now());
+        let alike = log.claims.keys().filter(|(of, key)| of == scope && key.starts_with(prefix));
+        let held = alike.filter_map(|(_, key)| Some((key.clone(), log.holder(scope, key, at)?)));
+        let mut held: Vec<_> = held.collect();
+        held.sort();
+        held.truncate(usize::try_from(limit).unwrap_or_default());
+        async { Ok(held) }.boxed()
     }
 
     fn command(&self, tenant: TenantId, id: Uuid) -> Answer<'_, Option<CommandRecord>> {

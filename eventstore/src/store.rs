@@ -1,12 +1,20 @@
 //! The event store as the rest of the platform sees it: one handle over a backend.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use domain::kernel::{Aggregate, DomainEvent, KeyId, Position, StreamId, TenantId, Version};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
+    activity::Activity,
     append::{Append, AppendError, Committed},
     backend::{Backend, CommandRecord, Filter, Sealed, Unavailable},
     cache::{Loaded, States},
@@ -20,14 +28,18 @@ use crate::{
     prepare,
     queue::{Queues, Ticket},
     seal,
-    subscribe::Subscription,
+    subscribe::{POLL, Subscription},
     writer::Writer,
 };
+
+/// Events read at most because of one hint.
+const NEWS: i64 = 1_000;
 
 /// The log, with its caches and writing task. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    poll: Duration,
 }
 
 struct Inner {
@@ -38,7 +50,14 @@ struct Inner {
     loader: Loader,
     states: States,
     queues: Queues,
+    /// Whether appends are refused because room is short.
+    full: AtomicBool,
 }
+
+/// Room is short, says whoever watches it; the database was not asked.
+#[derive(Debug, thiserror::Error)]
+#[error("less room is left than must stay free")]
+struct NoRoom;
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -89,8 +108,29 @@ impl Store {
             loader,
             states: States::new(),
             queues: Queues::default(),
+            full: AtomicBool::new(false),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), poll: POLL })
+    }
+
+    /// The same log; subscriptions that nobody tells of new events look for themselves this often,
+    /// instead of five times a second.
+    #[must_use]
+    pub fn polled_every(self, poll: Duration) -> Self {
+        Self { poll, ..self }
+    }
+
+    /// Refuses appends from now on as if the disk were full, or takes them again. A database
+    /// without any room left can fail half-way through its own affairs, so whoever can see the room
+    /// shrink stops writing before. Reading goes on.
+    pub fn set_full(&self, full: bool) {
+        self.inner.full.store(full, Ordering::Relaxed);
+    }
+
+    /// Whether appends are refused because room is short.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.inner.full.load(Ordering::Relaxed)
     }
 
     /// Records an append, or says why not.
@@ -99,6 +139,9 @@ impl Store {
     /// See [`AppendError`]; every error but `Unavailable` means that nothing was recorded.
     pub async fn append(&self, append: Append) -> Result<Committed, AppendError> {
         prepare::check(&append)?;
+        if self.is_full() {
+            return Err(Unavailable::full(NoRoom).into());
+        }
         let shred = append.shred.clone();
         let sealed = Arc::new(self.seal(append).await?);
         let outcome = self.inner.writer.append(sealed.clone()).await;
@@ -138,6 +181,11 @@ impl Store {
         });
         loaded.cached = false;
         let events = self.inner.loader.load(id, loaded.version).await?;
+        // The id of something of another kind is the id of none of this kind.
+        let category = <A::Event as DomainEvent>::CATEGORY;
+        if events.first().is_some_and(|first| *first.envelope.category != *category) {
+            return Ok(loaded);
+        }
         for opened in self.open(&events).await? {
             let recorded = codec::decode::<A::Event>(&opened)?;
             loaded.version = recorded.envelope.version;
@@ -160,6 +208,12 @@ impl Store {
     /// Drops a state from memory.
     pub fn forget(&self, id: Uuid) {
         self.inner.states.forget(id);
+    }
+
+    /// What its writer has done since it was opened.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        self.inner.writer.activity()
     }
 
     /// Waits in line for an aggregate. Hold at most one such ticket at a time; take others with
@@ -185,6 +239,20 @@ impl Store {
         self.inner.backend.claim_owner(scope, key).await
     }
 
+    /// The unique values of a scope that begin alike, in order, each with who holds it; at most
+    /// so many.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn claim_owners(
+        &self,
+        scope: &str,
+        prefix: &str,
+        limit: i64,
+    ) -> Result<Vec<(String, Uuid)>, Unavailable> {
+        self.inner.backend.claim_owners(scope, prefix, limit).await
+    }
+
     /// What is kept of a command.
     ///
     /// # Errors
@@ -197,6 +265,14 @@ impl Store {
         self.inner.backend.command(tenant, id).await
     }
 
+    /// A name of this log that every process which opens it finds, and no other log.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn log_id(&self) -> Result<String, Unavailable> {
+        self.inner.backend.log_id().await
+    }
+
     /// The last position of the log, asked of the log itself.
     ///
     /// # Errors
@@ -207,16 +283,44 @@ impl Store {
         Ok(head)
     }
 
-    /// The highest position this process knows of, and word of higher ones.
+    /// Takes a hint, from anywhere, that the log reaches to `position`. If that is news, the log is
+    /// read, once for all subscribers, and they are woken if it has grown. Answers how far the log
+    /// is known to reach: less than `position` if the hint was wrong, which harms nobody.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn hint(&self, position: Position) -> Result<Position, Unavailable> {
+        let Inner { backend, feed, .. } = &*self.inner;
+        let known = *feed.head().borrow();
+        if position <= known {
+            return Ok(known);
+        }
+        let news = backend.read(known, NEWS).await?;
+        let is_all = i64::try_from(news.len()).is_ok_and(|count| count < NEWS);
+        let reached = feed.learn(news).unwrap_or(known);
+        // Whoever is so far behind reads on by itself.
+        if is_all { Ok(reached) } else { self.head().await }
+    }
+
+    /// The highest position this process knows of, and word of higher ones. Never ahead of what
+    /// the log itself has said.
     #[must_use]
     pub fn watch_head(&self) -> watch::Receiver<Position> {
         self.inner.feed.head()
     }
 
+    /// The last position this process wrote, and word of later ones: what other processes do not
+    /// know yet.
+    #[must_use]
+    pub fn watch_written(&self) -> watch::Receiver<Position> {
+        self.inner.feed.written()
+    }
+
     /// Follows the log from behind a position.
     #[must_use]
     pub fn subscribe(&self, after: Position) -> Subscription {
-        Subscription::new(self.inner.backend.clone(), self.inner.feed.clone(), after)
+        let Inner { backend, feed, .. } = &*self.inner;
+        Subscription::new(backend.clone(), feed.clone(), self.poll, after)
     }
 
     /// Events after a position, as stored.

@@ -11,15 +11,18 @@ use crate::{
     feed::Feed,
 };
 
-/// How long a reader waits for a hint before it looks for itself.
-const POLL: Duration = Duration::from_millis(200);
+/// How long a reader waits for word of new events before it looks for itself.
+pub(crate) const POLL: Duration = Duration::from_millis(200);
 
 /// A place in the log that moves forward.
 pub struct Subscription {
     backend: Arc<dyn Backend>,
     feed: Arc<Feed>,
     head: watch::Receiver<Position>,
+    poll: Duration,
     position: Position,
+    /// The head that was known when a look found nothing.
+    in_vain: Position,
 }
 
 impl std::fmt::Debug for Subscription {
@@ -29,9 +32,14 @@ impl std::fmt::Debug for Subscription {
 }
 
 impl Subscription {
-    pub(crate) fn new(backend: Arc<dyn Backend>, feed: Arc<Feed>, after: Position) -> Self {
+    pub(crate) fn new(
+        backend: Arc<dyn Backend>,
+        feed: Arc<Feed>,
+        poll: Duration,
+        after: Position,
+    ) -> Self {
         let head = feed.head();
-        Self { backend, feed, head, position: after }
+        Self { backend, feed, head, poll, position: after, in_vain: Position(0) }
     }
 
     /// The last position handed out.
@@ -47,20 +55,25 @@ impl Subscription {
     /// If the log cannot be reached; the place is kept and the call can be repeated.
     pub async fn next(&mut self, most: usize) -> Result<Vec<Stored>, Unavailable> {
         if self.feed.after(self.position, 1).is_none() {
-            // Nothing in memory: wait for a hint, then look, for other processes write too.
-            let behind = *self.head.borrow_and_update() > self.position;
-            if !behind {
-                drop(tokio::time::timeout(POLL, self.head.changed()).await);
+            // Nothing in memory: wait for word, then look, for other processes write too. A head
+            // that led nowhere, as after a failover that lost events, is no reason to look again.
+            let head = *self.head.borrow_and_update();
+            if head <= self.position || head == self.in_vain {
+                drop(tokio::time::timeout(self.poll, self.head.changed()).await);
             }
         }
+        let known = *self.head.borrow();
         let mut events = match self.feed.after(self.position, most) {
             Some(events) => events,
             None => self.read(self.position, most).await?,
         };
         self.complete(&mut events).await?;
-        if let Some(last) = events.last() {
-            self.position = last.envelope.position;
-            self.feed.raise(self.position);
+        match events.last() {
+            Some(last) => {
+                self.position = last.envelope.position;
+                self.feed.raise(self.position);
+            }
+            None => self.in_vain = known,
         }
         Ok(events)
     }

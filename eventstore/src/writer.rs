@@ -2,12 +2,20 @@
 //!
 //! There is no timer; a lone caller waits for nobody. Every caller gets its own verdict.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use domain::kernel::{Envelope, Position, Version};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use crate::{
+    activity::{Activity, Counters, Outcome},
     admission,
     append::{AppendError, Committed},
     backend::{Backend, CommandRecord, Sealed, Unavailable, Verdict},
@@ -21,6 +29,9 @@ const MOST_WAITING: usize = 4_096;
 const LOOKAHEAD: usize = 4 * admission::MOST;
 /// How often a batch is tried while the log cannot be reached.
 const TRIES: u32 = 4;
+/// How long a caller waits for its verdict. The append may still be written afterwards, as after
+/// any answer that got lost: the command id tells.
+const ANSWER: Duration = Duration::from_secs(10);
 
 pub(crate) struct Request {
     pub(crate) append: Arc<Sealed>,
@@ -31,27 +42,49 @@ pub(crate) struct Request {
 #[derive(Clone)]
 pub(crate) struct Writer {
     queue: mpsc::Sender<Request>,
+    counters: Arc<Counters>,
 }
 
 impl Writer {
     /// Starts the writing task; it ends when the last handle is gone and the queue is empty.
     pub(crate) fn start(backend: Arc<dyn Backend>, feed: Arc<Feed>) -> Self {
         let (queue, requests) = mpsc::channel(MOST_WAITING);
-        tokio::spawn(run(requests, backend, feed));
-        Self { queue }
+        let counters = Arc::<Counters>::default();
+        tokio::spawn(run(requests, backend, feed, counters.clone()));
+        Self { queue, counters }
+    }
+
+    /// What was done so far.
+    pub(crate) fn activity(&self) -> Activity {
+        self.counters.read()
     }
 
     pub(crate) async fn append(&self, append: Arc<Sealed>) -> Result<Committed, AppendError> {
+        let begun = Instant::now();
+        let waiting = self.counters.wait();
+        let answer = self.hand_in(append).await;
+        drop(waiting);
+        self.counters.answered(Outcome::of(&answer), begun.elapsed());
+        answer
+    }
+
+    async fn hand_in(&self, append: Arc<Sealed>) -> Result<Committed, AppendError> {
         let (answer, verdict) = oneshot::channel();
         self.queue.try_send(Request { append, answer }).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => AppendError::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Unavailable::stopped().into(),
         })?;
-        verdict.await.unwrap_or_else(|_| Err(Unavailable::stopped().into()))
+        let verdict = timeout(ANSWER, verdict).await.map_err(Unavailable::lost)?;
+        verdict.unwrap_or_else(|_| Err(Unavailable::stopped().into()))
     }
 }
 
-async fn run(mut requests: mpsc::Receiver<Request>, backend: Arc<dyn Backend>, feed: Arc<Feed>) {
+async fn run(
+    mut requests: mpsc::Receiver<Request>,
+    backend: Arc<dyn Backend>,
+    feed: Arc<Feed>,
+    counters: Arc<Counters>,
+) {
     let mut waiting: VecDeque<Request> = VecDeque::new();
     loop {
         if waiting.is_empty() {
@@ -63,7 +96,9 @@ async fn run(mut requests: mpsc::Receiver<Request>, backend: Arc<dyn Backend>, f
             waiting.push_back(request);
         }
         let batch = admission::admit(&mut waiting, |request| &request.append);
+        let (begun, appends) = (Instant::now(), batch.len());
         write(batch, &*backend, &feed).await;
+        counters.batch(appends, begun.elapsed());
     }
 }
 

@@ -8,6 +8,8 @@ mod parked;
 mod process;
 mod processes;
 mod read;
+mod readers;
+mod survey;
 mod timers;
 
 use std::{
@@ -17,36 +19,36 @@ use std::{
 
 use domain::kernel::{KeyId, Position, TenantId, Version};
 use futures_util::FutureExt;
-use sqlx::{
-    ConnectOptions, PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::{
     backend::{Answer, Backend, CommandRecord, Filter, Sealed, Unavailable, Verdict},
     event::Stored,
+    failpoint::failpoint,
+    postgres::readers::Readers,
 };
 
 pub use parked::{Parked, ParkedEvents};
 pub use process::ProcessStates;
 pub use processes::{Notes, Processes};
+pub use survey::{Consumer, Survey, survey};
 pub use timers::{DueTimers, Timer, Timers};
 
-/// Connections for reading the log, beside the one that writes.
-const READERS: u32 = 4;
-/// How long a reader waits for one of them.
-const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long the server may be silent before its connection counts as lost. It need not be longer
+/// than anything the server may be doing: a batch is tried again, and its command ids tell what
+/// came through, so giving up too early costs a question and loses nothing.
+const SILENCE: Duration = Duration::from_secs(3);
 /// For how long a read is tried again: connections may have died with a server that is back.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How long a batch may take: longer than the server itself allows, for networks that swallow.
-const PATIENCE: Duration = Duration::from_secs(25);
+/// How long to rest in between.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The log in a PostgreSQL database.
 #[derive(Debug)]
 pub struct Postgres {
-    readers: PgPool,
+    readers: Readers,
     writing: PgConnectOptions,
     writer: Mutex<Option<PgConnection>>,
 }
@@ -68,26 +70,31 @@ impl Postgres {
             .clone()
             .application_name("commonhold log reader")
             .options([("statement_timeout", "30s")]);
-        let readers = PgPoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(ACQUIRE)
-            .test_before_acquire(false)
-            .connect_with(reading)
-            .await
-            .map_err(fault)?;
+        let readers = Readers::connect(reading).await?;
         let writing = keyed.application_name("commonhold log writer").options([
             ("plan_cache_mode", "force_generic_plan"),
             ("lock_timeout", "10s"),
             ("statement_timeout", "20s"),
             ("idle_in_transaction_session_timeout", "10s"),
             ("synchronous_commit", "on"),
+            // A batch whose end is lost on its way leaves the server waiting inside a transaction
+            // that holds the lock of the whole log. Nothing but this ends it: between messages of
+            // one statement no other time-out runs.
+            ("tcp_keepalives_idle", "5"),
+            ("tcp_keepalives_interval", "2"),
+            ("tcp_keepalives_count", "3"),
         ]);
         Ok(Self { readers, writing, writer: Mutex::new(None) })
     }
 
     async fn write(&self, batch: &[Arc<Sealed>]) -> Result<Vec<Verdict>, Unavailable> {
-        let judged = tokio::time::timeout(PATIENCE, self.call(batch));
-        let judged = judged.await.map_err(Unavailable::lost)??;
+        let judged = match tokio::time::timeout(SILENCE, self.call(batch)).await {
+            Ok(judged) => judged?,
+            Err(silence) => {
+                self.readers.close_idle();
+                return Err(Unavailable::lost(silence));
+            }
+        };
         let mut verdicts = Vec::with_capacity(judged.len());
         for (verdict, append) in judged.into_iter().zip(batch) {
             verdicts.push(match verdict {
@@ -106,7 +113,9 @@ impl Postgres {
             Some(connection) => connection,
             None => self.writing.connect().await.map_err(fault)?,
         };
+        failpoint("append.call");
         let outcome = append::append(&mut connection, batch).await.map_err(fault);
+        failpoint("append.called");
         if outcome.as_ref().err().is_none_or(Unavailable::is_refusal) {
             *slot = Some(connection);
         }
@@ -120,7 +129,9 @@ impl Postgres {
         let since = Instant::now();
         loop {
             match ask().await {
-                Err(fault) if !fault.is_refusal() && since.elapsed() < AGAIN => {}
+                Err(fault) if !fault.is_refusal() && since.elapsed() < AGAIN => {
+                    tokio::time::sleep(PAUSE).await;
+                }
                 outcome => return outcome,
             }
         }
@@ -147,6 +158,12 @@ pub(crate) fn fault(error: sqlx::Error) -> Unavailable {
     if lost { Unavailable::lost(error) } else { Unavailable::refused(error) }
 }
 
+impl From<sqlx::Error> for Unavailable {
+    fn from(error: sqlx::Error) -> Self {
+        fault(error)
+    }
+}
+
 /// What a server says while it is not itself: connection lost, transaction rolled back or on a
 /// stand-by, no resources, cancelled by a time-out, shutting down or starting up, lock not had.
 const PASSING: [&str; 7] = ["08", "25006", "40", "53", "57014", "57P", "55P03"];
@@ -168,12 +185,25 @@ impl Backend for Postgres {
         self.reading(move || read::search(&self.readers, filter)).boxed()
     }
 
+    fn log_id(&self) -> Answer<'_, String> {
+        self.reading(move || read::log_id(&self.readers)).boxed()
+    }
+
     fn head(&self) -> Answer<'_, Position> {
         self.reading(move || read::head(&self.readers)).boxed()
     }
 
     fn claim_owner<'a>(&'a self, scope: &'a str, key: &'a str) -> Answer<'a, Option<Uuid>> {
         self.reading(move || read::claim_owner(&self.readers, scope, key)).boxed()
+    }
+
+    fn claim_owners<'a>(
+        &'a self,
+        scope: &'a str,
+        prefix: &'a str,
+        limit: i64,
+    ) -> Answer<'a, Vec<(String, Uuid)>> {
+        self.reading(move || read::claim_owners(&self.readers, scope, prefix, limit)).boxed()
     }
 
     fn command(&self, tenant: TenantId, id: Uuid) -> Answer<'_, Option<CommandRecord>> {

@@ -1,13 +1,13 @@
 //! Everything that is read from the log.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::kernel::{Actor, ActorKind, Envelope, KeyId, Position, TenantId, TextEnum, Version};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, PgPool, Postgres, QueryBuilder, Row, postgres::PgRow, types::Json};
+use sqlx::{AssertSqlSafe, Postgres, QueryBuilder, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
-use super::fault;
+use super::{fault, readers::Readers};
 use crate::{
     backend::{CommandRecord, Filter, Unavailable},
     event::Stored,
@@ -18,8 +18,11 @@ const COLUMNS: &str = "e.position, e.append_last, e.event_id, e.tenant, e.stream
     e.on_behalf_of, e.correlation_id, e.causation_id, e.request, e.key_id, e.request_key_id, \
     e.occurred_at, e.recorded_at";
 
+/// How long the server may think about a search: a little longer than its own time-out.
+const SEARCHING: Duration = Duration::from_secs(31);
+
 pub(super) async fn load(
-    pool: &PgPool,
+    readers: &Readers,
     wanted: &[(Uuid, Version)],
 ) -> Result<Vec<Stored>, Unavailable> {
     let sql = format!(
@@ -29,11 +32,11 @@ pub(super) async fn load(
     );
     let (streams, after): (Vec<_>, Vec<_>) = wanted.iter().map(|(s, v)| (*s, v.0)).unzip();
     let query = sqlx::query(AssertSqlSafe(sql)).bind(streams).bind(after);
-    collect(query.fetch_all(pool).await)
+    collect(readers.rows(query).await?)
 }
 
 pub(super) async fn page(
-    pool: &PgPool,
+    readers: &Readers,
     after: Position,
     limit: i64,
 ) -> Result<Vec<Stored>, Unavailable> {
@@ -41,10 +44,11 @@ pub(super) async fn page(
         "SELECT {COLUMNS} FROM eventstore.events e WHERE e.position > $1
           ORDER BY e.position LIMIT $2"
     );
-    collect(sqlx::query(AssertSqlSafe(sql)).bind(after.0).bind(limit).fetch_all(pool).await)
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(after.0).bind(limit);
+    collect(readers.rows(query).await?)
 }
 
-pub(super) async fn search(pool: &PgPool, filter: &Filter) -> Result<Vec<Stored>, Unavailable> {
+pub(super) async fn search(readers: &Readers, filter: &Filter) -> Result<Vec<Stored>, Unavailable> {
     let mut sql =
         QueryBuilder::<Postgres>::new(format!("SELECT {COLUMNS} FROM eventstore.events e WHERE "));
     match (filter.descending, filter.after) {
@@ -84,39 +88,61 @@ pub(super) async fn search(pool: &PgPool, filter: &Filter) -> Result<Vec<Stored>
     }
     sql.push(if filter.descending { " ORDER BY e.position DESC" } else { " ORDER BY e.position" });
     sql.push(" LIMIT ").push_bind(filter.limit);
-    collect(sql.build().fetch_all(pool).await)
+    collect(readers.rows_within(sql.build(), SEARCHING).await?)
 }
 
-pub(super) async fn head(pool: &PgPool) -> Result<Position, Unavailable> {
-    let head: Option<i64> = sqlx::query_scalar("SELECT max(position) FROM eventstore.events")
-        .fetch_one(pool)
-        .await
-        .map_err(fault)?;
-    Ok(Position(head.unwrap_or_default()))
+pub(super) async fn head(readers: &Readers) -> Result<Position, Unavailable> {
+    let rows = readers.rows(sqlx::query("SELECT max(position) FROM eventstore.events")).await?;
+    let head = rows.first().map(|row| row.try_get::<Option<i64>, _>(0));
+    Ok(Position(head.transpose().map_err(fault)?.flatten().unwrap_or_default()))
+}
+
+/// The server's identity and the number of the database on it. A physical copy has the same, which
+/// costs its processes some questions and nothing else.
+pub(super) async fn log_id(readers: &Readers) -> Result<String, Unavailable> {
+    let sql = "SELECT system_identifier || '-' || oid
+        FROM pg_control_system(), pg_database WHERE datname = current_database()";
+    let rows = readers.rows(sqlx::query(sql)).await?;
+    let row = rows.first().ok_or_else(|| fault(sqlx::Error::RowNotFound))?;
+    row.try_get(0).map_err(fault)
 }
 
 pub(super) async fn claim_owner(
-    pool: &PgPool,
+    readers: &Readers,
     scope: &str,
     key: &str,
 ) -> Result<Option<Uuid>, Unavailable> {
-    sqlx::query_scalar(
+    let query = sqlx::query(
         "SELECT owner FROM eventstore.unique_claims
           WHERE scope = $1 AND key = $2 AND (held_until IS NULL OR held_until > clock_timestamp())",
-    )
-    .bind(scope)
-    .bind(key)
-    .fetch_optional(pool)
-    .await
-    .map_err(fault)
+    );
+    let rows = readers.rows(query.bind(scope).bind(key)).await?;
+    rows.first().map(|row| row.try_get(0)).transpose().map_err(fault)
+}
+
+pub(super) async fn claim_owners(
+    readers: &Readers,
+    scope: &str,
+    prefix: &str,
+    limit: i64,
+) -> Result<Vec<(String, Uuid)>, Unavailable> {
+    let query = sqlx::query(
+        "SELECT key, owner FROM eventstore.unique_claims
+          WHERE scope = $1 AND starts_with(key, $2)
+            AND (held_until IS NULL OR held_until > clock_timestamp())
+          ORDER BY key COLLATE \"C\" LIMIT $3",
+    );
+    let rows = readers.rows(query.bind(scope).bind(prefix).bind(limit)).await?;
+    let owners = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    owners.collect::<Result<_, _>>().map_err(fault)
 }
 
 pub(super) async fn command(
-    pool: &PgPool,
+    readers: &Readers,
     tenant: TenantId,
     id: Uuid,
 ) -> Result<Option<CommandRecord>, Unavailable> {
-    let row = sqlx::query(
+    let query = sqlx::query(
         "SELECT c.digest, c.last_position, c.reply,
                 (SELECT json_agg(json_build_array(s.stream, s.version) ORDER BY s.first) FROM (
                    SELECT e.stream, max(e.version) AS version, min(e.position) AS first
@@ -127,11 +153,9 @@ pub(super) async fn command(
            FROM eventstore.commands c WHERE c.tenant = $1 AND c.command = $2",
     )
     .bind(tenant.uuid())
-    .bind(id)
-    .fetch_optional(pool)
-    .await
-    .map_err(fault)?;
-    let Some(row) = row else { return Ok(None) };
+    .bind(id);
+    let rows = readers.rows(query).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
     let record = || -> Result<CommandRecord, sqlx::Error> {
         let digest: Vec<u8> = row.try_get("digest")?;
         let versions: Option<Json<Vec<(Uuid, i32)>>> = row.try_get("versions")?;
@@ -150,37 +174,60 @@ pub(super) async fn command(
 }
 
 pub(super) async fn keys(
-    pool: &PgPool,
+    readers: &Readers,
     wanted: &[KeyId],
     offered: &[(KeyId, Vec<u8>)],
 ) -> Result<Vec<(KeyId, Option<Vec<u8>>)>, Unavailable> {
-    if !offered.is_empty() {
-        let (ids, wrapped): (Vec<_>, Vec<_>) =
-            offered.iter().map(|(id, wrapped)| (id.uuid(), wrapped.as_slice())).unzip();
-        // Whoever is first makes the key; everybody reads the same one afterwards.
-        sqlx::query(
-            "INSERT INTO eventstore.subject_keys (key_id, wrapped)
-             SELECT * FROM unnest($1::uuid[], $2::bytea[]) ON CONFLICT (key_id) DO NOTHING",
-        )
-        .bind(ids)
-        .bind(wrapped)
-        .execute(pool)
-        .await
-        .map_err(fault)?;
-    }
     let wanted: Vec<Uuid> = wanted.iter().map(|id| id.uuid()).collect();
-    let rows: Vec<(Uuid, Option<Vec<u8>>)> = sqlx::query_as(
-        "SELECT key_id, wrapped FROM eventstore.subject_keys WHERE key_id = ANY($1)",
-    )
-    .bind(wanted)
-    .fetch_all(pool)
-    .await
-    .map_err(fault)?;
-    Ok(rows.into_iter().map(|(id, wrapped)| (KeyId::from_uuid(id), wrapped)).collect())
+    let mut found = match offered {
+        [] => known_keys(readers, &wanted).await?,
+        offered => make_keys(readers, &wanted, offered).await?,
+    };
+    if found.len() < wanted.len() && !offered.is_empty() {
+        // Somebody else made one at the same moment, too late for the snapshot of our statement.
+        let unseen = |id: &&Uuid| !found.iter().any(|(seen, _)| seen.uuid() == **id);
+        let unseen: Vec<Uuid> = wanted.iter().filter(unseen).copied().collect();
+        found.extend(known_keys(readers, &unseen).await?);
+    }
+    Ok(found)
 }
 
-fn collect(rows: Result<Vec<PgRow>, sqlx::Error>) -> Result<Vec<Stored>, Unavailable> {
-    rows.and_then(|rows| rows.iter().map(stored).collect()).map_err(fault)
+type WrappedKey = (KeyId, Option<Vec<u8>>);
+
+async fn known_keys(readers: &Readers, wanted: &[Uuid]) -> Result<Vec<WrappedKey>, Unavailable> {
+    let query =
+        sqlx::query("SELECT key_id, wrapped FROM eventstore.subject_keys WHERE key_id = ANY($1)");
+    wrapped_keys(&readers.rows(query.bind(wanted)).await?)
+}
+
+/// Whoever is first makes a key; everybody reads the same one afterwards.
+async fn make_keys(
+    readers: &Readers,
+    wanted: &[Uuid],
+    offered: &[(KeyId, Vec<u8>)],
+) -> Result<Vec<WrappedKey>, Unavailable> {
+    let (ids, wrapped): (Vec<_>, Vec<_>) =
+        offered.iter().map(|(id, wrapped)| (id.uuid(), wrapped.as_slice())).unzip();
+    // In one order, or two who make the same keys could wait for each other.
+    let query = sqlx::query(
+        "WITH made AS (
+           INSERT INTO eventstore.subject_keys (key_id, wrapped)
+           SELECT * FROM unnest($2::uuid[], $3::bytea[]) ORDER BY 1
+           ON CONFLICT (key_id) DO NOTHING RETURNING key_id, wrapped)
+         SELECT key_id, wrapped FROM made
+         UNION ALL
+         SELECT key_id, wrapped FROM eventstore.subject_keys WHERE key_id = ANY($1)",
+    );
+    wrapped_keys(&readers.rows(query.bind(wanted).bind(ids).bind(wrapped)).await?)
+}
+
+fn wrapped_keys(rows: &[PgRow]) -> Result<Vec<WrappedKey>, Unavailable> {
+    let keys = rows.iter().map(|row| Ok((KeyId::from_uuid(row.try_get(0)?), row.try_get(1)?)));
+    keys.collect::<Result<_, _>>().map_err(fault)
+}
+
+fn collect(rows: Vec<PgRow>) -> Result<Vec<Stored>, Unavailable> {
+    rows.iter().map(stored).collect::<Result<_, _>>().map_err(fault)
 }
 
 fn stored(row: &PgRow) -> Result<Stored, sqlx::Error> {

@@ -1,6 +1,9 @@
-//! What can only be seen from inside: batches as they are admitted, and a log that does not move.
+//! What can only be seen from inside: batches as they are admitted, a log that does not move, and
+//! one that lost its end.
 
 mod batches;
+mod feed;
+mod lost_events;
 mod overload;
 
 use std::sync::Arc;

@@ -47,11 +47,24 @@ impl Backend for Gate {
         async { Err(Unavailable::stopped()) }.boxed()
     }
 
+    fn log_id(&self) -> Answer<'_, String> {
+        async { Err(Unavailable::stopped()) }.boxed()
+    }
+
     fn head(&self) -> Answer<'_, Position> {
         async { Err(Unavailable::stopped()) }.boxed()
     }
 
     fn claim_owner<'a>(&'a self, _: &'a str, _: &'a str) -> Answer<'a, Option<Uuid>> {
+        async { Err(Unavailable::stopped()) }.boxed()
+    }
+
+    fn claim_owners<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        _: i64,
+    ) -> Answer<'a, Vec<(String, Uuid)>> {
         async { Err(Unavailable::stopped()) }.boxed()
     }
 

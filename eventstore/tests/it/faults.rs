@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use domain::kernel::{Position, Version};
@@ -99,35 +100,38 @@ struct Between {
     options: PgConnectOptions,
     folder: PathBuf,
     cut: Arc<AtomicBool>,
+    silence: Arc<AtomicBool>,
 }
 
 impl Between {
     fn start(database: &TestDb) -> Self {
         let server: PgConnectOptions = database.url.parse().unwrap();
-        let folder = env::temp_dir().join(format!("commonhold-between-{}", process::id()));
+        let folder =
+            env::temp_dir().join(format!("commonhold-between-{}-{}", process::id(), fresh()));
         fs::create_dir(&folder).unwrap();
         let name = format!(".s.PGSQL.{}", server.get_port());
         let listener = UnixListener::bind(folder.join(&name)).unwrap();
         let options = server.clone().socket(&folder).ssl_mode(PgSslMode::Disable);
         let cut = Arc::new(AtomicBool::new(false));
-        let cutting = cut.clone();
+        let silence = Arc::new(AtomicBool::new(false));
+        let faults = (cut.clone(), silence.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let cut = cutting.clone();
+                let faults = faults.clone();
                 match server.get_socket() {
                     Some(folder) => {
                         let server = UnixStream::connect(folder.join(&name)).await.unwrap();
-                        tokio::spawn(pass(client, server, cut));
+                        tokio::spawn(pass(client, server, faults));
                     }
                     None => {
                         let place = (server.get_host(), server.get_port());
                         let server = TcpStream::connect(place).await.unwrap();
-                        tokio::spawn(pass(client, server, cut));
+                        tokio::spawn(pass(client, server, faults));
                     }
                 }
             }
         });
-        Self { options, folder, cut }
+        Self { options, folder, cut, silence }
     }
 }
 
@@ -137,8 +141,13 @@ impl Drop for Between {
     }
 }
 
-/// Passes bytes on until one side ends, or an answer comes that is to be swallowed.
-async fn pass(client: UnixStream, server: impl AsyncRead + AsyncWrite, cut: Arc<AtomicBool>) {
+/// Passes bytes on until one side ends, or an answer comes that is to be swallowed: then the
+/// connection ends, or stays and is dead.
+async fn pass(
+    client: UnixStream,
+    server: impl AsyncRead + AsyncWrite,
+    (cut, silence): (Arc<AtomicBool>, Arc<AtomicBool>),
+) {
     let (mut from_client, mut to_client) = split(client);
     let (mut from_server, mut to_server) = split(server);
     let answers = async {
@@ -147,6 +156,9 @@ async fn pass(client: UnixStream, server: impl AsyncRead + AsyncWrite, cut: Arc<
             let length = from_server.read(&mut bytes).await.unwrap_or(0);
             if length == 0 || cut.swap(false, Ordering::SeqCst) {
                 return;
+            }
+            if silence.load(Ordering::SeqCst) {
+                std::future::pending().await
             }
             to_client.write_all(&bytes[..length]).await.unwrap();
         }
@@ -180,6 +192,31 @@ async fn an_answer_lost_on_its_way_is_found_in_the_log() {
     assert_eq!(reader.next(10).await.unwrap(), store.read(Position(1), 10).await.unwrap());
     assert!(store.append(asked).await.unwrap().duplicate);
     assert_eq!(store.head().await.unwrap(), Position(3));
+}
+
+/// Nobody is told that these connections are dead, more of them than there are readers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_that_swallows_holds_nobody_up_for_long() {
+    let database = testkit::database().await;
+    let between = Between::start(&database);
+    let store = with(between.options.clone()).await;
+    let stream = fresh();
+    write(&store, stream, 1).await;
+
+    between.silence.store(true, Ordering::SeqCst);
+    let begun = Instant::now();
+    let asked = append(vec![note(stream, Expected::Any, vec![written("x")])]);
+    let reads = join_all((0..20).map(|_| store.read(Position(0), 10)));
+    let (outcome, reads) = tokio::join!(store.append(asked.clone()), reads);
+    assert!(matches!(outcome, Err(AppendError::Unavailable(_))), "unknown, not failed");
+    assert!(reads.iter().all(Result::is_err));
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+
+    between.silence.store(false, Ordering::SeqCst);
+    let begun = Instant::now();
+    assert!(store.append(asked).await.unwrap().duplicate, "only its answers were lost");
+    assert_eq!(store.read(Position(0), 10).await.unwrap().len(), 2);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -70,6 +70,27 @@ async fn a_key_destroyed_by_another_process_seals_nothing_more() {
 }
 
 #[tokio::test]
+async fn a_key_that_two_processes_make_at_one_moment_is_one_key() {
+    let database = testkit::database().await;
+    let stores = [on(&database).await, on(&database).await];
+    for round in 0..20 {
+        let (key, streams) = (fresh_key(), [fresh(), fresh()]);
+        let sign = |at: usize| {
+            let events = vec![signed("Ada", key), signed("Ada", fresh_key())];
+            stores[at].append(append(vec![note(streams[at], Expected::Any, events)]))
+        };
+        let (one, other) = tokio::join!(sign(0), sign(1));
+        assert!(one.is_ok() && other.is_ok(), "round {round}");
+        let reader = on(&database).await;
+        for stream in streams {
+            let events = reader.read_stream(stream, Version(0)).await.unwrap();
+            let opened = reader.open(&events).await.unwrap();
+            assert!(opened.iter().all(|event| event.payload.contains("Ada")), "round {round}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_process_that_hears_of_an_erasure_forgets_the_key() {
     let database = testkit::database().await;
     let (ours, theirs) = (on(&database).await, on(&database).await);

@@ -50,6 +50,19 @@ async fn one_owner_at_a_time() {
 }
 
 #[tokio::test]
+async fn leases_of_the_dead_are_given_back_and_fence_whoever_lives_after_all() {
+    let database = testkit::database().await;
+    let leases = Leases::new(database.pool.clone());
+    let (ada, bo) = (fresh(), fresh());
+    let first = leases.acquire("test", TARGET, ada).await.unwrap().unwrap();
+    leases.release_all().await.unwrap();
+    let second = leases.acquire("test", TARGET, bo).await.unwrap().unwrap();
+    assert!(second.epoch > first.epoch);
+    assert!(is_lost(advance(&database.pool, &first, 1).await));
+    advance(&database.pool, &second, 1).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_lapsed_lease_goes_to_the_next_and_fences_the_first() {
     let database = testkit::database().await;
     let leases = Leases::new(database.pool.clone());

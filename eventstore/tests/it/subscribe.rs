@@ -2,8 +2,9 @@
 
 use domain::kernel::Position;
 use eventstore::{Stored, Subscription};
+use sqlx::postgres::PgConnectOptions;
 
-use crate::support::{fresh, on, write};
+use crate::support::{NEVER, fresh, on, with, write};
 
 async fn until(reader: &mut Subscription, position: Position) -> Vec<Stored> {
     let mut events = Vec::new();
@@ -22,6 +23,31 @@ async fn what_another_process_wrote_is_found_by_looking() {
     assert_eq!(until(&mut reader, last).await.len(), 2);
     assert_eq!(*ours.watch_head().borrow(), last, "and others here are told");
     assert!(reader.next(3).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_hint_wakes_who_does_not_look() {
+    let database = testkit::database().await;
+    let (ours, theirs) = (on(&database).await.polled_every(NEVER), on(&database).await);
+    let (mut here, mut also_here) = (ours.subscribe(Position(0)), ours.subscribe(Position(0)));
+    let last = write(&theirs, fresh(), 2).await.position;
+    let written = ours.watch_written();
+    let (first, second, head) =
+        tokio::join!(here.next(3), also_here.next(3), ours.hint(Position(1)));
+    assert_eq!((first.unwrap().len(), second.unwrap().len()), (2, 2));
+    assert_eq!(head.unwrap(), last, "as far as the log goes, whatever the hint said");
+    assert!(!written.has_changed().unwrap(), "it was not written here");
+}
+
+#[tokio::test]
+async fn a_log_is_known_by_its_database() {
+    let (one, other) = (testkit::database().await, testkit::database().await);
+    let options: PgConnectOptions = one.url.parse().unwrap();
+    let app = with(options.options([("role", "commonhold_app")])).await;
+    let name = app.log_id().await.unwrap();
+    assert_eq!(name, on(&one).await.log_id().await.unwrap(), "whoever asks");
+    assert_ne!(name, on(&other).await.log_id().await.unwrap());
+    assert!(name.chars().all(|c| c.is_ascii_digit() || c == '-'), "{name}");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! An aggregate to store, short ways to say what is appended, and places to keep it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use domain::kernel::{
     Actor, ActorKind, Aggregate, DomainError, KeyId, Kind, Personal, RequestInfo, StreamId,
@@ -87,6 +90,9 @@ impl Aggregate for Note {
 pub(crate) const TENANT: TenantId = TenantId::from_uuid(Uuid::from_u128(0x7e));
 /// What a new stream is expected to have.
 pub(crate) const FIRST: Expected = Expected::Exact(Version(0));
+
+/// Longer than any test runs: a reader that polls this often and still comes was woken.
+pub(crate) const NEVER: Duration = Duration::from_secs(86_400);
 
 /// An id nobody had before in this process.
 pub(crate) fn fresh() -> Uuid {

@@ -7,6 +7,16 @@ use crate::support::{
     FIRST, TENANT, append, exact, fresh, fresh_key, full_meta, meta, note, signed, write, written,
 };
 
+pub(super) async fn without_room_nothing_is_taken_in_and_reading_goes_on(store: Store) {
+    let asked = append(vec![note(fresh(), FIRST, vec![written("a")])]);
+    store.set_full(true);
+    let refused = store.append(asked.clone()).await.unwrap_err();
+    assert!(matches!(refused, AppendError::Unavailable(fault) if fault.is_full()));
+    assert_eq!(store.head().await.unwrap(), Position(0));
+    store.set_full(false);
+    assert_eq!(store.append(asked).await.unwrap().position, Position(1));
+}
+
 pub(super) async fn what_is_appended_reads_back_exactly(store: Store) {
     let (one, other, key) = (fresh(), fresh(), fresh_key());
     let streams = vec![

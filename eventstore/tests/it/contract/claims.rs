@@ -80,3 +80,25 @@ pub(super) async fn a_refused_append_claims_nothing(store: Store) {
     store.append(Append { claims, ..good }).await.unwrap();
     assert_eq!((holder(&store, "a").await, holder(&store, "b").await), (None, Some(bo)));
 }
+
+pub(super) async fn values_that_begin_alike_are_listed(store: Store) {
+    let (ada, bo) = (fresh(), fresh());
+    let list = async |prefix, limit| store.claim_owners(SCOPE, prefix, limit).await.unwrap();
+    let claims = vec![
+        Claim::take(SCOPE, "a/2", bo),
+        Claim::take(SCOPE, "a/1", ada),
+        Claim::take(SCOPE, "ab", ada),
+        Claim::take(SCOPE, "a/%", ada),
+        Claim::take(SCOPE, "a/0", ada),
+        Claim::take("test.other", "a/3", ada),
+    ];
+    claim(&store, claims).await.unwrap();
+    claim(&store, vec![Claim::hold(SCOPE, "a/0", ada, at(0))]).await.unwrap();
+    let all = [("a/%", ada), ("a/1", ada), ("a/2", bo)].map(|(key, by)| (key.to_owned(), by));
+    assert_eq!(list("a/", 9).await, all);
+    assert_eq!(list("a/", 2).await, all[..2]);
+    assert_eq!(list("a/%", 9).await, all[..1], "nothing in it is a pattern");
+    claim(&store, vec![Claim::release(SCOPE, "a/1", ada)]).await.unwrap();
+    assert_eq!(list("a/", 9).await, [all[0].clone(), all[2].clone()]);
+    assert_eq!(list("c", 9).await, []);
+}

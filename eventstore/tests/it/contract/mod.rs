@@ -4,6 +4,7 @@ mod append;
 mod claims;
 mod codec;
 mod commands;
+mod hints;
 mod keys;
 mod search;
 mod state;
@@ -35,19 +36,21 @@ macro_rules! on_both {
 }
 
 on_both! {
-    append: what_is_appended_reads_back_exactly, versions_are_checked_and_told,
+    append: without_room_nothing_is_taken_in_and_reading_goes_on,
+        what_is_appended_reads_back_exactly, versions_are_checked_and_told,
         any_version_will_do, several_streams_all_or_nothing, streams_that_are_only_checked,
         a_stream_has_one_tenant_and_one_category, what_breaks_a_rule_is_refused;
     commands: a_repetition_hears_the_first_answer, an_id_stands_for_one_request,
         a_refused_command_may_be_repeated, no_events_still_record_the_command,
         checks_come_in_order;
     claims: a_value_has_one_holder, a_value_is_given_back_and_handed_over,
-        a_hold_lapses, a_refused_append_claims_nothing;
+        a_hold_lapses, a_refused_append_claims_nothing, values_that_begin_alike_are_listed;
     keys: what_is_personal_is_sealed, an_erased_subject_is_gone_for_good,
         a_request_is_sealed_too, a_key_is_made_once;
     codec: an_old_version_is_lifted, a_newer_version_is_refused, a_damaged_payload_is_refused;
     search: every_filter_filters, pages_go_both_ways;
-    state: a_state_is_loaded_and_kept, quiet_events_do_not_count_as_edits,
+    hints: only_what_the_log_says_is_believed, what_was_written_here_is_told;
+    state: a_state_is_loaded_and_kept, an_id_of_another_kind_is_the_id_of_none, quiet_events_do_not_count_as_edits,
         one_ticket_at_a_time;
     subscribe: news_come_from_memory_as_they_are_stored, a_late_reader_catches_up,
         an_append_is_never_split;

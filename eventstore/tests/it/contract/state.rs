@@ -5,7 +5,7 @@ use eventstore::{Append, AppendError, Expected, Loaded, NewEvent, Store};
 use futures_util::FutureExt;
 use uuid::Uuid;
 
-use crate::support::{Note, NoteEvent, append, exact, fresh, note, write, written};
+use crate::support::{FIRST, Note, NoteEvent, append, exact, fresh, note, write, written};
 
 async fn put(store: &Store, stream: Uuid, event: NewEvent) {
     let asked = append(vec![note(stream, Expected::Any, vec![event])]);
@@ -54,6 +54,18 @@ pub(super) async fn quiet_events_do_not_count_as_edits(store: Store) {
     put(&store, stream, NewEvent::of(&NoteEvent::Viewed { times: 2 }, None)).await;
     let loaded = store.load_fresh::<Note>(stream).await.unwrap();
     assert_eq!((loaded.version, loaded.edited, loaded.state.views), (Version(4), Version(2), 2));
+}
+
+pub(super) async fn an_id_of_another_kind_is_the_id_of_none(store: Store) {
+    let stream = fresh();
+    let mut other = note(stream, Expected::Any, vec![written("a")]);
+    other.stream = StreamId::of("test.other", stream);
+    store.append(append(vec![other])).await.unwrap();
+    let none = store.load::<Note>(stream).await.unwrap();
+    assert_eq!((none.version, none.state), (Version(0), Note::default()));
+    // Nor can anything be written under it.
+    let refused = store.append(append(vec![note(stream, FIRST, vec![written("b")])])).await;
+    assert!(matches!(refused, Err(AppendError::Conflict(_))), "{refused:?}");
 }
 
 pub(super) async fn one_ticket_at_a_time(store: Store) {
