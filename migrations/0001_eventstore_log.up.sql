@@ -250,22 +250,36 @@ BEGIN
   END IF;
 END $$;
 
--- The role the running platform takes on: it can add to the log, never change it.
-DO $$ BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'commonhold_app') THEN
-    BEGIN
-      CREATE ROLE commonhold_app NOLOGIN;
-    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;  -- another migration was faster
-    END;
-  END IF;
+-- The roles the platform takes on. commonhold_app: adds to the log and never changes it; reads the
+-- read tables, of tenants what the scope of the query shows. commonhold_operator: reads all rows,
+-- for queries of the whole platform. commonhold_projector: writes the read tables.
+DO $$
+DECLARE
+  role text;
+  attribute text;
+BEGIN
+  FOREACH role IN ARRAY ARRAY['commonhold_app', 'commonhold_operator', 'commonhold_projector'] LOOP
+    -- Where only a policy shows all rows, they are found with poorer statistics; but only a
+    -- superuser may give the attribute.
+    attribute := CASE WHEN role = 'commonhold_operator' AND current_setting('is_superuser')::boolean
+                      THEN 'BYPASSRLS' ELSE '' END;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
+      BEGIN
+        EXECUTE format('CREATE ROLE %I NOLOGIN %s', role, attribute);
+      EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;  -- another migration was faster
+      END;
+    END IF;
+    -- Whoever owns the tables may take the roles on.
+    EXECUTE format('GRANT %I TO %I', role, current_user);
+  END LOOP;
 END $$;
-GRANT USAGE ON SCHEMA eventstore TO commonhold_app;
+GRANT USAGE ON SCHEMA eventstore TO commonhold_app, commonhold_projector;
 GRANT SELECT, INSERT ON eventstore.events, eventstore.commands TO commonhold_app;
 GRANT SELECT, INSERT, UPDATE ON eventstore.streams, eventstore.subject_keys TO commonhold_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON eventstore.unique_claims, eventstore.checkpoints,
-  eventstore.parked, eventstore.process_state TO commonhold_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON eventstore.unique_claims, eventstore.process_state
+  TO commonhold_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON eventstore.checkpoints, eventstore.parked
+  TO commonhold_app, commonhold_projector;
 GRANT EXECUTE ON FUNCTION eventstore.append_batch TO commonhold_app;
 -- The running platform says whether it is up to date.
 GRANT SELECT ON public.schema_migrations TO commonhold_app;
--- Whoever owns the tables may take the role on.
-DO $$ BEGIN EXECUTE format('GRANT commonhold_app TO %I', current_user); END $$;

@@ -1,5 +1,5 @@
--- What the read tables of all modules share: the columns each of them ends with, and the
--- spelling of money and quantities.
+-- What the read tables of all modules share: the columns each of them ends with, the spelling of
+-- money and quantities, and who may see which rows.
 
 CREATE SCHEMA ref;
 
@@ -31,3 +31,41 @@ COMMENT ON DOMAIN ref.qty IS 'A quantity of something metered.';
 
 CREATE DOMAIN ref.unit_price AS numeric(28, 12);
 COMMENT ON DOMAIN ref.unit_price IS 'In minor units, of which it may be a fraction.';
+
+-- Who may see which rows. A query of tenants' rows says in whose name it asks, in a setting that
+-- ends with its transaction: an organization, a principal, both, or an address that was shown to be
+-- the asker's. Anything else, also nothing, names nobody and shows no row. Each policy calls these
+-- in a sub-select, so that they run once a query.
+
+CREATE FUNCTION ref.scope_organization() RETURNS uuid LANGUAGE sql STABLE
+RETURN substring(current_setting('commonhold.scope', true) FROM
+    '^organization:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?: principal:[0-9a-f-]{36})?$')::uuid;
+
+CREATE FUNCTION ref.scope_principal() RETURNS uuid LANGUAGE sql STABLE
+RETURN substring(current_setting('commonhold.scope', true) FROM
+    '^(?:organization:[0-9a-f-]{36} )?principal:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$')::uuid;
+
+CREATE FUNCTION ref.scope_address() RETURNS text LANGUAGE sql STABLE
+RETURN lower(substring(current_setting('commonhold.scope', true) FROM '^address:(.+)$'));
+
+-- Who may do what with a read table, whatever the row.
+CREATE FUNCTION ref.share(read_table regclass) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format('GRANT SELECT ON %s TO commonhold_app, commonhold_operator', read_table);
+  EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO commonhold_projector', read_table);
+END $$;
+
+-- The same for a table of tenants' rows, and that a tenant sees its own. What else shows a row is
+-- a further policy in the table's file.
+CREATE FUNCTION ref.isolate(read_table regclass, tenant name DEFAULT 'organization_id')
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM ref.share(read_table);
+  EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', read_table);
+  EXECUTE format('CREATE POLICY tenant ON %s FOR SELECT TO commonhold_app
+                  USING (%I = (SELECT ref.scope_organization()))', read_table, tenant);
+  EXECUTE format('CREATE POLICY operator ON %s FOR SELECT TO commonhold_operator USING (true)',
+                 read_table);
+  EXECUTE format('CREATE POLICY projector ON %s TO commonhold_projector
+                  USING (true) WITH CHECK (true)', read_table);
+END $$;

@@ -13,4 +13,4 @@ CREATE TYPE identity.session_status AS ENUM ('active', 'revoked', 'expired');
 CREATE TYPE identity.token_purpose AS ENUM
     ('email_verification', 'password_reset', 'email_change', 'magic_link');
 
-GRANT USAGE ON SCHEMA identity TO commonhold_app;
+GRANT USAGE ON SCHEMA identity TO commonhold_app, commonhold_operator, commonhold_projector;

@@ -30,4 +30,4 @@ CREATE INDEX persons_key_idx ON persons (key_id) WHERE key_id IS NOT NULL;
 COMMENT ON TABLE persons IS 'The human as a business and legal subject. Fed by person.';
 COMMENT ON COLUMN persons.key_id IS 'The subject key that seals the personal columns.';
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON persons TO commonhold_app;
+SELECT ref.share('persons');

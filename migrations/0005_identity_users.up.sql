@@ -29,7 +29,8 @@ CREATE TABLE users (
 
 CREATE UNIQUE INDEX users_email_uq ON users (email_digest) WHERE status <> 'deleted';
 CREATE UNIQUE INDEX users_username_uq ON users (username) WHERE status <> 'deleted';
-CREATE INDEX users_email_idx ON users (email);
+-- In this order it also serves addresses that begin with a text.
+CREATE INDEX users_email_idx ON users (email text_pattern_ops);
 CREATE INDEX users_person_idx ON users (person_id);
 CREATE INDEX users_created_idx ON users (created_at DESC, id DESC);
 CREATE INDEX users_status_idx ON users (status, created_at DESC, id DESC);
@@ -38,4 +39,4 @@ CREATE INDEX users_key_idx ON users (key_id) WHERE key_id IS NOT NULL;
 COMMENT ON TABLE users IS 'A login. Fed by user.';
 COMMENT ON COLUMN users.key_id IS 'The subject key that seals the personal columns.';
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON users TO commonhold_app;
+SELECT ref.share('users');

@@ -40,4 +40,4 @@ CREATE INDEX credentials_key_idx ON credentials (key_id) WHERE key_id IS NOT NUL
 COMMENT ON TABLE credentials IS 'Every way in which a user can prove who they are. Fed by user.';
 COMMENT ON COLUMN credentials.key_id IS 'The subject key that seals the personal columns.';
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON credentials TO commonhold_app;
+SELECT ref.share('credentials');

@@ -36,4 +36,4 @@ CREATE INDEX sessions_key_idx ON sessions (key_id) WHERE key_id IS NOT NULL;
 COMMENT ON TABLE sessions IS 'A family of refresh tokens. Fed by session.';
 COMMENT ON COLUMN sessions.key_id IS 'The subject key that seals the personal columns.';
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO commonhold_app;
+SELECT ref.share('sessions');

@@ -31,4 +31,4 @@ CREATE INDEX verification_tokens_key_idx ON verification_tokens (key_id) WHERE k
 COMMENT ON TABLE verification_tokens IS 'Proofs sent out of band, good once. Fed by user.';
 COMMENT ON COLUMN verification_tokens.key_id IS 'The subject key that seals the personal columns.';
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON verification_tokens TO commonhold_app;
+SELECT ref.share('verification_tokens');

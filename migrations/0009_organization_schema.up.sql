@@ -21,4 +21,4 @@ CREATE TYPE organization.scope_kind AS ENUM ('platform', 'organization', 'worksp
 CREATE TYPE organization.idp_kind AS ENUM ('oidc', 'saml');
 CREATE TYPE organization.idp_status AS ENUM ('draft', 'active', 'disabled');
 
-GRANT USAGE ON SCHEMA organization TO commonhold_app;
+GRANT USAGE ON SCHEMA organization TO commonhold_app, commonhold_operator, commonhold_projector;

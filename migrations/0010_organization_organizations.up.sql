@@ -50,4 +50,4 @@ COMMENT ON TABLE organizations IS 'The tenant. Fed by organization.';
 COMMENT ON COLUMN organizations.external_refs IS 'Its name in other systems, by system.';
 COMMENT ON COLUMN organizations.purge_after IS 'From when on an archived one may be purged.';
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON organizations TO commonhold_app;
+SELECT ref.isolate('organizations', 'id');

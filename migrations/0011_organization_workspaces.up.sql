@@ -22,4 +22,4 @@ CREATE UNIQUE INDEX workspaces_default_uq ON workspaces (organization_id) WHERE 
 
 COMMENT ON TABLE workspaces IS 'A project within a tenant. Fed by workspace.';
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON workspaces TO commonhold_app;
+SELECT ref.isolate('workspaces');

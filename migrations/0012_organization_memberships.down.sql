@@ -1,1 +1,2 @@
+DROP POLICY member ON organization.organizations;
 DROP TABLE organization.memberships;

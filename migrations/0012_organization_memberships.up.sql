@@ -26,4 +26,10 @@ CREATE INDEX memberships_organization_idx ON memberships (organization_id, statu
 
 COMMENT ON TABLE memberships IS 'Who belongs to which organization. Fed by membership.';
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON memberships TO commonhold_app;
+SELECT ref.isolate('memberships');
+-- A user sees where it belongs, and those organizations.
+CREATE POLICY own ON memberships FOR SELECT TO commonhold_app
+    USING (user_id = (SELECT ref.scope_principal()));
+CREATE POLICY member ON organizations FOR SELECT TO commonhold_app
+    USING (id IN (SELECT m.organization_id FROM memberships m
+                   WHERE m.user_id = (SELECT ref.scope_principal()) AND m.status <> 'removed'));

@@ -1,1 +1,2 @@
+DROP POLICY invited ON organization.organizations;
 DROP TABLE organization.invitations;

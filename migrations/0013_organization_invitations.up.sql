@@ -40,4 +40,10 @@ CREATE INDEX invitations_key_idx ON invitations (key_id) WHERE key_id IS NOT NUL
 COMMENT ON TABLE invitations IS 'An offer of membership. Fed by invitation.';
 COMMENT ON COLUMN invitations.key_id IS 'The subject key that seals the personal columns.';
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON invitations TO commonhold_app;
+SELECT ref.isolate('invitations');
+-- Whose address it is sees what was offered, and by whom.
+CREATE POLICY addressee ON invitations FOR SELECT TO commonhold_app
+    USING (status = 'pending' AND email = (SELECT ref.scope_address()));
+CREATE POLICY invited ON organizations FOR SELECT TO commonhold_app
+    USING (id IN (SELECT i.organization_id FROM invitations i
+                   WHERE i.email = (SELECT ref.scope_address()) AND i.status = 'pending'));

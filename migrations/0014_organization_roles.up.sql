@@ -24,4 +24,8 @@ CREATE INDEX roles_permissions_idx ON roles USING gin (permissions);
 COMMENT ON TABLE roles IS 'A named bundle of permissions. Fed by role.';
 COMMENT ON COLUMN roles.permissions IS 'Each as module.resource.action.';
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON roles TO commonhold_app;
+SELECT ref.isolate('roles');
+-- The platform's roles are given in every organization.
+CREATE POLICY system ON roles FOR SELECT TO commonhold_app
+    USING (organization_id IS NULL AND coalesce((SELECT ref.scope_organization()),
+                                                (SELECT ref.scope_principal())) IS NOT NULL);

@@ -28,7 +28,7 @@ CREATE TABLE role_assignments (
 CREATE UNIQUE INDEX role_assignments_live_uq ON role_assignments
     (role_id, principal_kind, principal_id, scope_kind, organization_id, workspace_id)
     NULLS NOT DISTINCT WHERE revoked_at IS NULL;
-CREATE INDEX role_assignments_principal_idx ON role_assignments (principal_kind, principal_id)
+CREATE INDEX role_assignments_principal_idx ON role_assignments (principal_id)
     WHERE revoked_at IS NULL;
 CREATE INDEX role_assignments_organization_idx ON role_assignments (organization_id, role_key);
 CREATE INDEX role_assignments_expiry_idx ON role_assignments (expires_at)
@@ -36,4 +36,7 @@ CREATE INDEX role_assignments_expiry_idx ON role_assignments (expires_at)
 
 COMMENT ON TABLE role_assignments IS 'A role given to a principal in a scope. Fed by role_assignment.';
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON role_assignments TO commonhold_app;
+SELECT ref.isolate('role_assignments');
+-- A principal sees its own, also those on the whole platform.
+CREATE POLICY own ON role_assignments FOR SELECT TO commonhold_app
+    USING (principal_id = (SELECT ref.scope_principal()));

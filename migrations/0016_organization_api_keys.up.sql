@@ -37,4 +37,4 @@ CREATE INDEX api_keys_key_idx ON api_keys (key_id) WHERE key_id IS NOT NULL;
 COMMENT ON TABLE api_keys IS 'The keys of an actor that is not human. Fed by service_principal.';
 COMMENT ON COLUMN api_keys.key_id IS 'The subject key that seals the personal columns.';
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON api_keys TO commonhold_app;
+SELECT ref.isolate('api_keys');

@@ -41,4 +41,4 @@ COMMENT ON TABLE identity_providers IS
     'How members of an organization sign on with its own directory. Fed by identity_provider.';
 COMMENT ON COLUMN identity_providers.client_secret_ref IS 'Where the secret is kept, not the secret.';
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON identity_providers TO commonhold_app;
+SELECT ref.isolate('identity_providers');

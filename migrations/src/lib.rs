@@ -8,18 +8,21 @@
 //! file that creates a read table is special: it names its table without a schema, so that the
 //! same text makes the live table, the shadow of a rebuild and the tables as of a moment. It has
 //! two parts, divided by a line `-- after`: the table itself, then what is cheaper to build once
-//! the rows are there. A table changes its shape in a new migration of the same name, which first
-//! drops the old table if it is there; the module is rebuilt afterwards.
+//! the rows are there, and who may see them. A table changes its shape in a new migration of the
+//! same name, which first drops the old table if it is there, with the policies of other tables
+//! that look into it; the module is rebuilt afterwards.
 
 mod apply;
 mod check;
 mod error;
 mod ledger;
+mod role;
 mod table;
 
 pub use apply::{Reach, down, force, up};
 pub use check::{Status, check};
 pub use error::MigrateError;
+pub use role::Role;
 pub use table::{TableSql, read_table};
 
 /// One step of the schema, there and back.

@@ -10,7 +10,7 @@ const AFTER: &str = "\n-- after\n";
 pub struct TableSql {
     /// The bare table, with its primary key and checks.
     pub table: &'static str,
-    /// Indexes and comments, for when the rows are in.
+    /// Indexes, comments, grants and policies, for when the rows are in.
     pub after: &'static str,
 }
 

@@ -12,13 +12,16 @@ use std::{
 };
 
 use domain::kernel::{Envelope, Position, Recorded};
-use eventstore::{Fenced, Lease, Leases, Opened, Parked, ParkedEvents, Store, Stored, Unavailable};
-use sqlx::{Connection, PgConnection, error::DatabaseError};
+use eventstore::{
+    Fenced, Lease, Leases, Opened, Parked, ParkedEvents, Store, Stored, Unavailable, failpoint,
+};
+use sqlx::{Connection, PgConnection};
 
 use crate::{
     fold::{EventSet, Fault},
     module::Module,
-    sweep,
+    redacted::Redacted,
+    sweep::{self, Swept},
     table::Table,
 };
 
@@ -60,7 +63,7 @@ impl<'b> Arrived<'b> {
         let understood = understood.unwrap_or_else(|| {
             let event: Understood = match E::decode(self.opened) {
                 Ok(recorded) => Ok(Arc::new(recorded)),
-                Err(e) => Err(Fault(e.to_string())),
+                Err(cause) => Err(Fault(format!("{}.{cause}", self.category()))),
             };
             self.understood.borrow_mut().push((wanted, event.clone()));
             event
@@ -75,14 +78,23 @@ impl<'b> Arrived<'b> {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The database cannot be reached, or refuses more than one append's rows.
-    #[error("the read tables cannot be written")]
-    Database(#[from] sqlx::Error),
+    #[error("the read tables cannot be written: {0}")]
+    Database(Redacted),
     /// The log cannot be reached.
     #[error(transparent)]
     Log(#[from] Unavailable),
     /// Another process has the lease.
     #[error(transparent)]
     Fenced(#[from] Fenced),
+    /// The database neither answers nor goes away, as on a network that swallows.
+    #[error("the database does not answer")]
+    Silent(#[from] tokio::time::error::Elapsed),
+}
+
+impl From<sqlx::Error> for EngineError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
 }
 
 /// A module's tables in one schema.
@@ -176,9 +188,13 @@ impl Engine {
             || self.tables.iter().any(|table| table.wants(category))
     }
 
+    fn sweep(&mut self, swept: &Swept) {
+        self.tables.iter_mut().for_each(|table| table.sweep(swept));
+    }
+
     fn fold_one(&mut self, event: &Arrived<'_>) {
         if let Some(swept) = sweep::of(event.opened) {
-            self.tables.iter_mut().for_each(|table| table.sweep(&swept));
+            self.sweep(&swept);
         }
         let outcome = self
             .barred(event)
@@ -246,23 +262,30 @@ impl Engine {
         let mut written = 0_u64;
         for table in &mut self.tables {
             written = written.saturating_add(table.write(transaction).await?);
+            failpoint("tables.written");
         }
         ParkedEvents::park(transaction, &self.parking).await?;
-        Leases::advance(transaction, lease, self.folded).await?;
+        // Events taken in late lie behind the checkpoint, which stays.
+        failpoint("tables.checkpoint");
+        Leases::advance(transaction, lease, self.folded.max(lease.position)).await?;
         Ok(written)
     }
 
-    /// Writes what was folded without moving a checkpoint, and parks what failed again. Answers
-    /// how many events that were.
-    pub(crate) async fn flush_in_place(
+    /// Sweeps the stored rows at once, as events between those that are taken in late did.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub(crate) async fn sweep_stored(
         &mut self,
-        transaction: &mut PgConnection,
-    ) -> Result<usize, EngineError> {
+        connection: &mut PgConnection,
+        sweeps: &[(Position, Swept)],
+    ) -> Result<(), EngineError> {
+        sweeps.iter().for_each(|(_, swept)| self.sweep(swept));
         for table in &mut self.tables {
-            table.write(transaction).await?;
+            table.write(connection).await?;
         }
-        ParkedEvents::park(transaction, &self.parking).await?;
-        Ok(self.parking.len())
+        self.committed();
+        Ok(())
     }
 
     /// What was flushed is committed.
@@ -294,16 +317,13 @@ impl Engine {
         while let Some(run) = runs.pop() {
             let before = self.blocked.clone();
             match self.attempt(connection, store, lease, run).await {
-                Err(EngineError::Database(sqlx::Error::Database(cause))) if refused(&*cause) => {
+                Err(EngineError::Database(cause)) if cause.is_refusal() => {
                     self.tables.iter_mut().for_each(|table| table.reset());
                     self.parking.clear();
                     self.blocked = before;
                     match split(run) {
                         Some((first, second)) => runs.extend([second, first]),
-                        None => {
-                            self.park_append(connection, store, lease, run, cause.message())
-                                .await?;
-                        }
+                        None => self.park_append(connection, store, lease, run, &cause).await?,
                     }
                 }
                 Err(fault) => {
@@ -329,7 +349,9 @@ impl Engine {
         lock_shared(&mut transaction, self.module.name).await?;
         self.fold(&mut transaction, store, events).await?;
         self.flush(&mut transaction, lease).await?;
+        failpoint("tables.commit");
         transaction.commit().await?;
+        failpoint("tables.committed");
         self.committed();
         Ok(())
     }
@@ -340,15 +362,15 @@ impl Engine {
         store: &Store,
         lease: &Lease,
         events: &[Stored],
-        cause: &str,
+        cause: &Redacted,
     ) -> Result<(), EngineError> {
         for event in store.open(events).await? {
             if self.wants(&event.envelope.category) {
                 // What must be forgotten is forgotten, whatever else goes wrong.
                 if let Some(swept) = sweep::of(&event) {
-                    self.tables.iter_mut().for_each(|table| table.sweep(&swept));
+                    self.sweep(&swept);
                 }
-                self.park(&Arrived::new(&event), &Fault(cause.to_owned()));
+                self.park(&Arrived::new(&event), &Fault(cause.to_string()));
             }
         }
         if let Some(last) = events.last() {
@@ -360,12 +382,6 @@ impl Engine {
         self.committed();
         Ok(())
     }
-}
-
-/// Whether the database refuses what a row holds (classes 22 and 23 of SQLSTATE), which it will do
-/// again, rather than being short of something for now.
-pub(crate) fn refused(cause: &dyn DatabaseError) -> bool {
-    cause.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
 fn stream_key(envelope: &Envelope) -> String {

@@ -1,34 +1,9 @@
-//! Queries: a tenant that cannot be forgotten, keyset pages, typed rows.
+//! Answers in pages, each beginning where the last one ended.
 
-use domain::organization::OrganizationId;
 use eventstore::Unavailable;
-use sqlx::{PgPool, Postgres, QueryBuilder, postgres::PgRow};
-
-use crate::{row::Row, sql::selection};
 
 /// Largest page.
 pub(crate) const MOST_ROWS: u16 = 200;
-
-/// Whose rows a query may see. There is no default: whoever asks has to say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TenantScope {
-    /// Those of one organization.
-    Organization(OrganizationId),
-    /// All: for operators who hold the permission on the whole platform.
-    Platform,
-}
-
-impl TenantScope {
-    /// Narrows a query to the scope's rows.
-    pub fn narrow(self, query: &mut QueryBuilder<Postgres>, column: &'static str) {
-        match self {
-            Self::Organization(organization) => {
-                query.push(" AND ").push(column).push(" = ").push_bind(organization.uuid());
-            }
-            Self::Platform => {}
-        }
-    }
-}
 
 /// How much to answer, and from where on.
 #[derive(Debug, Clone)]
@@ -46,7 +21,7 @@ impl<K> PageRequest<K> {
         Self { limit, after: None }
     }
 
-    fn limit(&self) -> u16 {
+    pub(crate) fn limit(&self) -> u16 {
         self.limit.clamp(1, MOST_ROWS)
     }
 }
@@ -69,94 +44,4 @@ pub enum QueryError {
     /// The log cannot be reached.
     #[error(transparent)]
     Log(#[from] Unavailable),
-}
-
-/// Reads tables.
-#[derive(Debug, Clone)]
-pub struct Reader {
-    pool: PgPool,
-}
-
-impl Reader {
-    /// A reader over a pool.
-    #[must_use]
-    pub const fn new(pool: PgPool) -> Self {
-        Self { pool }
-    }
-
-    /// The pool, for queries that are not of one table's rows.
-    #[must_use]
-    pub const fn pool(&self) -> &PgPool {
-        &self.pool
-    }
-
-    /// All rows of a query begun with [`select`].
-    ///
-    /// # Errors
-    /// If the database cannot be asked.
-    pub async fn rows<R: Row>(
-        &self,
-        mut query: QueryBuilder<Postgres>,
-    ) -> Result<Vec<R>, QueryError> {
-        let rows = query.build().fetch_all(&self.pool).await?;
-        Ok(rows.iter().map(|row| R::read(row, 0)).collect::<Result<_, _>>()?)
-    }
-
-    /// The first row of a query begun with [`select`].
-    ///
-    /// # Errors
-    /// If the database cannot be asked.
-    pub async fn one<R: Row>(
-        &self,
-        query: QueryBuilder<Postgres>,
-    ) -> Result<Option<R>, QueryError> {
-        Ok(self.rows(query).await?.into_iter().next())
-    }
-
-    /// One page of a query begun with [`select`] that is already ordered and placed; `place`
-    /// says where a row stands in the order.
-    ///
-    /// # Errors
-    /// If the database cannot be asked.
-    pub async fn page<R: Row, K>(
-        &self,
-        query: QueryBuilder<Postgres>,
-        request: &PageRequest<K>,
-        place: impl Fn(&R) -> K,
-    ) -> Result<Page<R, K>, QueryError> {
-        self.page_of(query, request, |row| R::read(row, 0), place).await
-    }
-
-    /// One page of a query of any shape that is already ordered and placed; `read` understands
-    /// what it selects.
-    ///
-    /// # Errors
-    /// If the database cannot be asked.
-    pub async fn page_of<T, K>(
-        &self,
-        mut query: QueryBuilder<Postgres>,
-        request: &PageRequest<K>,
-        read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
-        place: impl Fn(&T) -> K,
-    ) -> Result<Page<T, K>, QueryError> {
-        let limit = request.limit();
-        query.push(" LIMIT ").push_bind(i64::from(limit).saturating_add(1));
-        let rows = query.build().fetch_all(&self.pool).await?;
-        let more = rows.len() > usize::from(limit);
-        let rows = rows.iter().take(usize::from(limit)).map(read);
-        let rows: Vec<T> = rows.collect::<Result<_, _>>()?;
-        let next = if more { rows.last().map(place) } else { None };
-        Ok(Page { rows, next })
-    }
-}
-
-/// Begins a query of a table's rows, as `t`; continue with ` AND …`, then the order.
-#[must_use]
-pub(crate) fn select<R: Row>() -> QueryBuilder<Postgres> {
-    QueryBuilder::new(format!(
-        "SELECT {} FROM {}.{} t WHERE true",
-        selection::<R>(),
-        R::SCHEMA,
-        R::TABLE
-    ))
 }

@@ -6,7 +6,7 @@ use domain::kernel::{Envelope, Timestamp};
 use serde_json::{Map, Value};
 use sqlx::postgres::PgRow;
 
-use crate::column::Column;
+use crate::{column::Column, scope::Scope};
 
 /// The columns every changing row has; the runner fills them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,6 +44,8 @@ impl Std {
 pub trait Row: Clone + PartialEq + Debug + Send + Sync + 'static {
     /// The primary key.
     type Key: Column + Ord + Hash + Clone + Debug + Send + Sync;
+    /// What a query of such rows must say to see any.
+    type Scope: Scope;
     /// The schema it lives in: its module's.
     const SCHEMA: &'static str;
     /// The table's name.
@@ -86,13 +88,13 @@ pub(crate) const fn column(field: &'static str) -> &'static str {
 
 /// Declares the row of a read table.
 ///
-/// `unique` names the columns of unique indexes and of their predicates: a row in which one of
+/// `scope` says in whose name such rows are asked for. `unique` names the columns of unique indexes and of their predicates: a row in which one of
 /// them changes is released before others claim.
 #[macro_export]
 macro_rules! row {
     (
         $(#[$meta:meta])*
-        pub struct $name:ident in $schema:ident . $table:ident
+        pub struct $name:ident in $schema:ident . $table:ident scope($scope:ty)
         key($key:ident: $key_type:ty) unique($($unique:ident),* $(,)?) {
             $( $(#[$fmeta:meta])* $field:ident: $type:ty ),+ $(,)?
         }
@@ -107,6 +109,7 @@ macro_rules! row {
 
         impl $crate::Row for $name {
             type Key = $key_type;
+            type Scope = $scope;
             const SCHEMA: &'static str = stringify!($schema);
             const TABLE: &'static str = stringify!($table);
             const KEY: &'static str = stringify!($key);

@@ -38,6 +38,12 @@ pub struct Runner {
     pub positions: Positions,
 }
 
+/// How long the database may be silent about a small question.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How long a batch may take: it may sweep over a whole table, and cut short it would begin anew
+/// each time.
+const PATIENCE: Duration = Duration::from_mins(5);
+
 /// The running modules; they stop when it is told to.
 #[derive(Debug)]
 pub struct RunnerHandle {
@@ -84,12 +90,13 @@ impl Runner {
         stopping: &watch::Receiver<bool>,
     ) -> Result<(), EngineError> {
         let leases = Leases::new(self.pool.clone());
-        let Some(lease) = leases.acquire(module.name, module.name, owner).await? else {
+        let lease = timeout(SILENCE, leases.acquire(module.name, module.name, owner)).await??;
+        let Some(lease) = lease else {
             return Ok(());
         };
         let outcome = self.follow(module, &leases, &lease, stopping).await;
         if outcome.is_ok() {
-            leases.release(&lease).await?;
+            timeout(SILENCE, leases.release(&lease)).await??;
         }
         outcome
     }
@@ -101,12 +108,9 @@ impl Runner {
         lease: &Lease,
         stopping: &watch::Receiver<bool>,
     ) -> Result<(), EngineError> {
-        let parked = ParkedEvents::new(self.pool.clone());
-        let parked = parked.list(Some((module.name, module.name))).await?;
-        let mut connection: PgConnection = self.writing.connect().await?;
-        let mut engine = Engine::open(&mut connection, module, module.name, &parked).await?;
+        let (mut connection, mut engine) = timeout(SILENCE, self.open(module)).await??;
         if lease.position == Position(0) {
-            leases.stamp(lease, &module.fingerprint()).await?;
+            timeout(SILENCE, leases.stamp(lease, &module.fingerprint())).await??;
         }
         let mut subscription = self.store.subscribe(lease.position);
         self.positions.reached(module.name, lease.position);
@@ -116,15 +120,24 @@ impl Runner {
             if events.is_empty() {
                 // Keeps the lease, and learns of a swap while nothing happens.
                 if used.elapsed() > RENEW {
-                    leases.renew(lease).await?;
+                    timeout(SILENCE, leases.renew(lease)).await??;
                     used = Instant::now();
                 }
                 continue;
             }
-            engine.take_in(&mut connection, &self.store, lease, &events).await?;
+            let taken = engine.take_in(&mut connection, &self.store, lease, &events);
+            timeout(PATIENCE, taken).await??;
             used = Instant::now();
             self.positions.reached(module.name, subscription.position());
         }
         Ok(())
+    }
+
+    async fn open(&self, module: &'static Module) -> Result<(PgConnection, Engine), EngineError> {
+        let parked = ParkedEvents::new(self.pool.clone());
+        let parked = parked.list(Some((module.name, module.name))).await?;
+        let mut connection = self.writing.connect().await?;
+        let engine = Engine::open(&mut connection, module, module.name, &parked).await?;
+        Ok((connection, engine))
     }
 }

@@ -78,19 +78,25 @@ impl TableSql {
         }
     }
 
-    /// Deletes the rows whose column has a value.
+    /// Deletes the rows whose column has one of some values, unless touched since a position.
     pub(crate) fn purge(&self, column: &str) -> String {
-        let of = self.type_of(column);
-        format!("DELETE FROM {} WHERE {column} = $1::text::{of}", self.name)
+        format!(
+            "DELETE FROM {} t USING unnest($1::text[]::{}[], $2::bigint[]) gone(id, at)
+              WHERE t.{column} = gone.id AND t.last_position < gone.at",
+            self.name,
+            self.type_of(column)
+        )
     }
 
-    /// Clears columns in the rows sealed under keys.
+    /// Clears columns in the rows sealed under keys. Rows cleared before, as those of a rebuild
+    /// are from the beginning, are not written again.
     pub(crate) fn shred(&self, columns: &[&str]) -> String {
         let nulls: Vec<_> = columns.iter().map(|column| format!("{column} = NULL")).collect();
         format!(
-            "UPDATE {} SET {} WHERE key_id = ANY($1::text[]::uuid[])",
+            "UPDATE {} SET {} WHERE key_id = ANY($1::text[]::uuid[]) AND num_nonnulls({}) > 0",
             self.name,
-            nulls.join(", ")
+            nulls.join(", "),
+            columns.join(", ")
         )
     }
 

@@ -1,11 +1,12 @@
 //! One table in the hands of the runner: loads what a batch touches, folds, writes set-wise.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+use domain::kernel::Position;
 use futures_util::future::BoxFuture;
 use lru::LruCache;
 use sqlx::PgConnection;
@@ -38,7 +39,8 @@ pub(crate) trait Table: Send {
     fn fold(&mut self, event: &Arrived<'_>) -> Result<(), Fault>;
     fn undo(&mut self);
     fn settle(&mut self);
-    /// Applies an effect on all rows, to those in memory now and to the others when written.
+    /// Applies an effect on all rows: a purge to those in memory now, the end of a key when they
+    /// are next folded or written, and both to the others when these are written.
     fn sweep(&mut self, swept: &Swept);
     /// Writes the changed rows.
     fn write<'a>(
@@ -61,6 +63,9 @@ struct Entry<R> {
     changed: bool,
 }
 
+/// Purged organizations, and when.
+type Purged = BTreeMap<String, Position>;
+
 type Journal<F> = Vec<(Key<F>, Option<Entry<<F as Fold>::Row>>)>;
 
 pub(crate) struct FoldTable<F: Fold> {
@@ -72,7 +77,8 @@ pub(crate) struct FoldTable<F: Fold> {
     missing: Vec<Key<F>>,
     /// Entries as they were before the event in hand.
     journal: Journal<F>,
-    swept: Vec<Swept>,
+    /// Waits for the next write.
+    swept: Swept,
 }
 
 impl<F: Fold> FoldTable<F> {
@@ -95,7 +101,7 @@ impl<F: Fold> FoldTable<F> {
             batch: HashMap::new(),
             missing: Vec::new(),
             journal: Vec::new(),
-            swept: Vec::new(),
+            swept: Swept::default(),
         }))
     }
 
@@ -108,16 +114,19 @@ impl<F: Fold> FoldTable<F> {
 
     /// The entry of a key, taken into the batch.
     fn take(&mut self, key: &Key<F>, new: bool) -> Result<Entry<F::Row>, Fault> {
-        if let Some(entry) = self.batch.get(key) {
-            return Ok(entry.clone());
-        }
-        let before = self.kept.get(key).cloned();
-        if before.is_none() && !new && !self.empty {
+        let mut entry = match (self.batch.get(key), self.kept.get(key)) {
+            (Some(entry), _) => entry.clone(),
             // `seek` came first, so a key that is nowhere was looked for and is absent only if
             // it stands in the batch; this would be a fault of ours.
-            return Err(Fault(format!("row {key:?} was not looked for")));
+            (None, None) if !new && !self.empty => {
+                return Err(Fault(format!("row {key:?} was not looked for")));
+            }
+            (None, kept) => Entry { before: kept.cloned(), now: kept.cloned(), changed: false },
+        };
+        if let Some(row) = &mut entry.now {
+            Self::clear(row, &self.swept.shredded);
         }
-        Ok(Entry { now: before.clone(), before, changed: false })
+        Ok(entry)
     }
 
     fn stamp(after: &mut F::Row, existed: bool, event: &Arrived<'_>, edits: bool) {
@@ -126,23 +135,28 @@ impl<F: Fold> FoldTable<F> {
         after.std_mut().stamp(!existed, envelope, home, edits);
     }
 
-    /// Applies a sweep to a row; `false` if nothing is left of it.
-    fn survives(row: &mut F::Row, swept: &Swept) -> bool {
+    /// Whether a row is of one of some organizations.
+    fn is_of(row: &F::Row, organizations: &Purged) -> bool {
+        !organizations.is_empty()
+            && F::SWEEPS.iter().any(|sweep| match sweep {
+                Sweep::Purged(column) => {
+                    row.text(column).is_some_and(|id| organizations.contains_key(&id))
+                }
+                Sweep::Shredded(_) => false,
+            })
+    }
+
+    /// Clears what was sealed under one of some keys. Its place among events does not matter:
+    /// nothing is sealed under a key once it is destroyed.
+    fn clear(row: &mut F::Row, keys: &BTreeSet<String>) {
         for sweep in F::SWEEPS {
             match sweep {
-                Sweep::Purged(column) => {
-                    if swept.purged.is_some() && row.text(column) == swept.purged {
-                        return false;
-                    }
+                Sweep::Shredded(columns) if holds(row, "key_id", keys) => {
+                    columns.iter().for_each(|column| row.clear(column));
                 }
-                Sweep::Shredded(columns) => {
-                    if row.text("key_id").is_some_and(|key| swept.shredded.contains(&key)) {
-                        columns.iter().for_each(|column| row.clear(column));
-                    }
-                }
+                Sweep::Shredded(_) | Sweep::Purged(_) => {}
             }
         }
-        true
     }
 
     async fn load_missing(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
@@ -161,10 +175,8 @@ impl<F: Fold> FoldTable<F> {
             for row in rows {
                 let row = F::Row::read(&row, 0)?;
                 let key = row.key();
-                // Sweeps wait for the next write: what is stored does not show them yet.
-                let mut now = row.clone();
-                let stays = self.swept.iter().all(|swept| Self::survives(&mut now, swept));
-                let now = stays.then_some(now);
+                // A purge waits for the next write: what is stored does not show it yet.
+                let now = Some(row.clone()).filter(|row| !Self::is_of(row, &self.swept.purged));
                 self.batch.insert(key, Entry { before: Some(row), now, changed: false });
             }
         }
@@ -172,11 +184,7 @@ impl<F: Fold> FoldTable<F> {
     }
 
     async fn write_batch(&mut self, connection: &mut PgConnection) -> sqlx::Result<u64> {
-        for swept in &self.swept {
-            for sweep in F::SWEEPS {
-                self.sweep_stored(connection, sweep, swept).await?;
-            }
-        }
+        self.sweep_all(connection).await?;
         let mut gone = Vec::new();
         let mut there: Vec<&F::Row> = Vec::new();
         for (key, entry) in self.batch.iter().filter(|(_, entry)| entry.changed) {
@@ -196,7 +204,7 @@ impl<F: Fold> FoldTable<F> {
         for keys in gone.chunks(MOST_ROWS) {
             sqlx::query(own(&self.sql.delete)).bind(keys).execute(&mut *connection).await?;
         }
-        if self.empty && written > MOST_ROWS {
+        if self.empty && written > MOST_ROWS && self.may_copy(connection).await? {
             let mut copier = Copier::start(connection, &self.sql.copy).await?;
             for row in there {
                 copier.row(texts(row).into_iter()).await?;
@@ -224,25 +232,53 @@ impl<F: Fold> FoldTable<F> {
         u64::try_from(written).map_err(|e| sqlx::Error::Encode(Box::new(e)))
     }
 
-    async fn sweep_stored(
-        &self,
-        connection: &mut PgConnection,
-        sweep: &Sweep,
-        swept: &Swept,
-    ) -> sqlx::Result<()> {
-        match (sweep, &swept.purged) {
-            (Sweep::Purged(column), Some(organization)) => {
-                let sql = self.sql.purge(column);
-                sqlx::query(own(&sql)).bind(organization).execute(connection).await?;
+    /// COPY refuses a table whose rows are under policies for whoever asks. Those of a shadow come
+    /// into force with its indexes, when most rows are in.
+    async fn may_copy(&self, connection: &mut PgConnection) -> sqlx::Result<bool> {
+        let sql = "SELECT NOT row_security_active($1::regclass)";
+        sqlx::query_scalar(sql).bind(&self.sql.name).fetch_one(connection).await
+    }
+
+    /// Sweeps what is stored, and then the rows that are to be written over it.
+    async fn sweep_all(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        if self.swept.is_empty() {
+            return Ok(());
+        }
+        let Swept { purged, shredded } = &self.swept;
+        for sweep in F::SWEEPS {
+            match sweep {
+                Sweep::Purged(column) if !purged.is_empty() => {
+                    let sql = self.sql.purge(column);
+                    let (ids, at): (Vec<_>, Vec<_>) =
+                        purged.iter().map(|(id, at)| (id, at.0)).unzip();
+                    sqlx::query(own(&sql)).bind(ids).bind(at).execute(&mut *connection).await?;
+                }
+                Sweep::Shredded(columns) if !shredded.is_empty() => {
+                    let sql = self.sql.shred(columns);
+                    let keys: Vec<_> = shredded.iter().collect();
+                    sqlx::query(own(&sql)).bind(keys).execute(&mut *connection).await?;
+                }
+                Sweep::Purged(_) | Sweep::Shredded(_) => {}
             }
-            (Sweep::Shredded(columns), _) if !swept.shredded.is_empty() => {
-                let sql = self.sql.shred(columns);
-                let keys: Vec<_> = swept.shredded.iter().collect();
-                sqlx::query(own(&sql)).bind(keys).execute(connection).await?;
-            }
-            (Sweep::Purged(_) | Sweep::Shredded(_), _) => {}
+        }
+        for row in self.batch.values_mut().filter_map(|entry| entry.now.as_mut()) {
+            Self::clear(row, &self.swept.shredded);
         }
         Ok(())
+    }
+
+    /// Takes the rows of purged organizations out of memory.
+    fn purge(&mut self, organizations: &Purged) {
+        for entry in self.batch.values_mut() {
+            entry.now.take_if(|row| Self::is_of(row, organizations));
+        }
+        let theirs = self.kept.iter().filter(|(_, row)| Self::is_of(row, organizations));
+        let theirs: Vec<_> = theirs.map(|(key, _)| key.clone()).collect();
+        for key in theirs {
+            // In the batch it is known to be absent; otherwise it would have to be looked for.
+            let before = self.kept.pop(&key);
+            self.batch.entry(key).or_insert(Entry { before, now: None, changed: false });
+        }
     }
 }
 
@@ -321,21 +357,10 @@ impl<F: Fold + Send> Table for FoldTable<F> {
         if F::SWEEPS.is_empty() {
             return;
         }
-        for entry in self.batch.values_mut() {
-            entry.now.take_if(|row| !Self::survives(row, swept));
+        if !swept.purged.is_empty() {
+            self.purge(&swept.purged);
         }
-        let mut gone = Vec::new();
-        for (key, row) in &mut self.kept {
-            if !Self::survives(row, swept) {
-                gone.push(key.clone());
-            }
-        }
-        for key in gone {
-            // In the batch it is known to be absent; otherwise it would have to be looked for.
-            let before = self.kept.pop(&key);
-            self.batch.entry(key).or_insert(Entry { before, now: None, changed: false });
-        }
-        self.swept.push(swept.clone());
+        self.swept.extend(swept);
     }
 
     fn write<'a>(
@@ -346,6 +371,11 @@ impl<F: Fold + Send> Table for FoldTable<F> {
     }
 
     fn committed(&mut self) {
+        if !self.swept.shredded.is_empty() {
+            for (_, row) in &mut self.kept {
+                Self::clear(row, &self.swept.shredded);
+            }
+        }
         self.swept.clear();
         for (key, entry) in self.batch.drain() {
             self.empty &= entry.now.is_none();
@@ -377,6 +407,11 @@ impl<F: Fold + Send> Table for FoldTable<F> {
 fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(Fault("the fold panicked; see the log of the process".into())))
+}
+
+/// Whether a column of a row holds one of some ids.
+fn holds(row: &impl Row, column: &str, ids: &BTreeSet<String>) -> bool {
+    !ids.is_empty() && row.text(column).is_some_and(|id| ids.contains(&id))
 }
 
 fn text(column: &impl Column) -> String {

@@ -2,8 +2,8 @@
 
 use sqlx::PgPool;
 
-/// Every column, constraint, index, comment, enumeration, domain, function and trigger of the
-/// schemas whose names match a pattern.
+/// Every column, constraint, index, comment, enumeration, domain, function, trigger, grant and policy
+/// of the schemas whose names match a pattern.
 const SQL: &str = r"
 WITH ours AS (
     SELECT oid, nspname FROM pg_namespace
@@ -36,6 +36,14 @@ UNION ALL
 SELECT 'trigger ' || pg_get_triggerdef(t.oid)
 FROM ours JOIN pg_class c ON relnamespace = ours.oid
     JOIN pg_trigger t ON tgrelid = c.oid AND NOT tgisinternal
+UNION ALL
+SELECT format('grant %s.%s %s enabled=%s forced=%s', nspname, relname, relacl, relrowsecurity,
+    relforcerowsecurity)
+FROM ours JOIN pg_class c ON relnamespace = ours.oid AND relkind IN ('r', 'p', 'v')
+UNION ALL
+SELECT format('policy %s.%s %s %s %s %s using=%s check=%s', schemaname, tablename, policyname,
+    permissive, roles, cmd, qual, with_check)
+FROM ours JOIN pg_policies ON schemaname = nspname
 ORDER BY 1";
 
 /// What there is in the schemas that match `pattern`.

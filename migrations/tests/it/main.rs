@@ -5,6 +5,8 @@ mod catalogue;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod isolation;
+#[cfg(test)]
 mod moves;
 #[cfg(test)]
 mod tables;

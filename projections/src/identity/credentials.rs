@@ -11,13 +11,13 @@ use domain::{
 };
 
 use crate::{
-    At, Fault, Fold, Key, Page, PageRequest, QueryError, Reader, Std, Sweep, Touch, page::select,
-    required, row,
+    At, Fault, Fold, Key, NoTenant, Page, PageRequest, QueryError, Reader, Std, Sweep, Touch,
+    query::Query, required, row,
 };
 
 row! {
     /// A way to prove who one is.
-    pub struct CredentialRow in identity.credentials
+    pub struct CredentialRow in identity.credentials scope(NoTenant)
     key(id: CredentialId) unique(subject, revoked_at) {
         /// Its id.
         id: CredentialId,
@@ -130,6 +130,7 @@ impl Fold for Credentials {
             | E::EmailVerified { .. }
             | E::EmailChangeRequested { .. }
             | E::EmailChanged { .. }
+            | E::PasswordRehashed { .. }
             | E::PasswordResetRequested { .. }
             | E::TokenAttempted { .. }
             | E::TokenInvalidated { .. }
@@ -204,7 +205,7 @@ pub async fn live_of_user(
     user: UserId,
     page: &PageRequest<Place>,
 ) -> Result<Page<CredentialRow, Place>, QueryError> {
-    let mut query = select::<CredentialRow>();
+    let mut query = Query::of::<CredentialRow>(&NoTenant);
     query.push(" AND t.user_id = ").push_bind(user.uuid());
     query.push(" AND t.revoked_at IS NULL");
     if let Some((created, id)) = page.after {
@@ -304,6 +305,7 @@ mod tests {
             credential_id: credential(12),
             reason: "lost".into(),
             mfa_enrolled: false,
+            kind: Some(CredentialKind::Totp),
         };
         let deleted =
             UserEvent::Deleted { credential_ids: vec![credential(10)], token_ids: vec![] };

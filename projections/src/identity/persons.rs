@@ -9,12 +9,13 @@ use domain::{
 };
 
 use crate::{
-    At, Fault, Fold, Key, QueryError, Reader, Std, Sweep, Touch, page::select, required, row,
+    At, Fault, Fold, Key, NoTenant, QueryError, Reader, Std, Sweep, Touch, query::Query, required,
+    row,
 };
 
 row! {
     /// A human.
-    pub struct PersonRow in identity.persons
+    pub struct PersonRow in identity.persons scope(NoTenant)
     key(id: PersonId) unique() {
         /// Their id.
         id: PersonId,
@@ -161,7 +162,7 @@ fn opened(personal: Option<&Personal<String>>) -> Option<String> {
 /// # Errors
 /// If the database cannot be asked.
 pub async fn by_id(reader: &Reader, id: PersonId) -> Result<Option<PersonRow>, QueryError> {
-    let mut query = select::<PersonRow>();
+    let mut query = Query::of::<PersonRow>(&NoTenant);
     query.push(" AND t.id = ").push_bind(id.uuid());
     reader.one(query).await
 }

@@ -12,13 +12,13 @@ use domain::{
 
 use super::address;
 use crate::{
-    At, Fault, Fold, Key, Page, PageRequest, QueryError, Reader, Std, Sweep, Touch, page::select,
-    required, row,
+    At, Fault, Fold, Key, NoTenant, Page, PageRequest, QueryError, Reader, Std, Sweep, Touch,
+    query::Query, required, row,
 };
 
 row! {
     /// A sign-in and the family of refresh tokens that follows from it.
-    pub struct SessionRow in identity.sessions
+    pub struct SessionRow in identity.sessions scope(NoTenant)
     key(id: SessionId) unique(refresh_token_hash) {
         /// Its id.
         id: SessionId,
@@ -166,7 +166,7 @@ pub async fn of_user(
     filter: &Filter,
     page: &PageRequest<Place>,
 ) -> Result<Page<SessionRow, Place>, QueryError> {
-    let mut query = select::<SessionRow>();
+    let mut query = Query::of::<SessionRow>(&NoTenant);
     query.push(" AND t.user_id = ").push_bind(user.uuid());
     if let Some(status) = filter.status {
         query.push(" AND t.status = ").push_bind(status.to_string());
@@ -188,7 +188,7 @@ pub async fn of_user(
 /// # Errors
 /// If the database cannot be asked.
 pub async fn by_id(reader: &Reader, id: SessionId) -> Result<Option<SessionRow>, QueryError> {
-    let mut query = select::<SessionRow>();
+    let mut query = Query::of::<SessionRow>(&NoTenant);
     query.push(" AND t.id = ").push_bind(id.uuid());
     reader.one(query).await
 }

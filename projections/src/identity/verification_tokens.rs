@@ -8,11 +8,11 @@ use domain::{
     kernel::{DomainEvent, KeyId, Personal, Recorded, Timestamp},
 };
 
-use crate::{At, Fault, Fold, Key, Std, Sweep, Touch, required, row};
+use crate::{At, Fault, Fold, Key, NoTenant, Std, Sweep, Touch, required, row};
 
 row! {
     /// A proof sent out of band.
-    pub struct VerificationTokenRow in identity.verification_tokens
+    pub struct VerificationTokenRow in identity.verification_tokens scope(NoTenant)
     key(id: TokenId) unique(consumed_at, invalidated_at) {
         /// Its id.
         id: TokenId,
@@ -119,6 +119,7 @@ impl Fold for VerificationTokens {
             }
             E::Registered { .. }
             | E::PasswordSet { .. }
+            | E::PasswordRehashed { .. }
             | E::IdentityLinked { .. }
             | E::IdentityUnlinked { .. }
             | E::TotpEnrolled { .. }

@@ -16,12 +16,12 @@ use uuid::Uuid;
 
 use crate::{
     At, Fault, Fold, Key, Page, PageRequest, QueryError, Reader, Std, Sweep, TenantScope, Touch,
-    page::select, required, row,
+    query::Query, required, row,
 };
 
 row! {
     /// A key of a service principal.
-    pub struct ApiKeyRow in organization.api_keys
+    pub struct ApiKeyRow in organization.api_keys scope(TenantScope)
     key(id: ApiKeyId) unique() {
         /// Its id.
         id: ApiKeyId,
@@ -192,8 +192,9 @@ pub async fn list(
     filter: &Filter,
     page: &PageRequest<Place>,
 ) -> Result<Page<ApiKeyRow, Place>, QueryError> {
-    let mut query = select::<ApiKeyRow>();
-    TenantScope::Organization(organization).narrow(&mut query, "t.organization_id");
+    let scope = TenantScope::Organization(organization);
+    let mut query = Query::of::<ApiKeyRow>(&scope);
+    scope.narrow(&mut query, "t.organization_id");
     if let Some(principal) = filter.principal {
         query.push(" AND t.principal_id = ").push_bind(principal.uuid());
     }
@@ -218,8 +219,9 @@ pub async fn by_id(
     organization: OrganizationId,
     id: ApiKeyId,
 ) -> Result<Option<ApiKeyRow>, QueryError> {
-    let mut query = select::<ApiKeyRow>();
-    TenantScope::Organization(organization).narrow(&mut query, "t.organization_id");
+    let scope = TenantScope::Organization(organization);
+    let mut query = Query::of::<ApiKeyRow>(&scope);
+    scope.narrow(&mut query, "t.organization_id");
     query.push(" AND t.id = ").push_bind(id.uuid());
     reader.one(query).await
 }
@@ -230,7 +232,7 @@ pub async fn by_id(
 /// # Errors
 /// If the database cannot be asked.
 pub async fn by_prefix(reader: &Reader, prefix: &str) -> Result<Option<ApiKeyRow>, QueryError> {
-    let mut query = select::<ApiKeyRow>();
+    let mut query = Query::of::<ApiKeyRow>(&TenantScope::Platform);
     query.push(" AND t.prefix = ").push_bind(prefix.to_owned());
     reader.one(query).await
 }

@@ -16,7 +16,7 @@ use domain::{
 use sqlx::{Postgres, QueryBuilder, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
-use crate::{Column as _, QueryError, Reader};
+use crate::{Column as _, QueryError, Reader, TenantScope, query::Query};
 
 /// What a principal may do, as of a position of the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,7 +79,11 @@ pub async fn grants(
     query.push(") AND (a.organization_id IS NULL OR a.organization_id = ");
     query.push_bind(organization.map(OrganizationId::uuid));
     query.push(" AND (h.is_member OR ").push_bind(member.is_none()).push("))");
-    answer(reader, query).await
+    let scope = match organization {
+        Some(organization) => TenantScope::PrincipalIn(principal.id, organization),
+        None => TenantScope::Principal(principal.id),
+    };
+    answer(reader, Query::over(query, &scope)).await
 }
 
 /// What the bearer of a key may do: what the key carries while it is live, in its own organization
@@ -102,7 +106,9 @@ pub async fn of_key(
     query.push_bind(key.uuid()).push(" AND k.organization_id = ");
     query.push_bind(organization.map(OrganizationId::uuid));
     query.push(" AND (k.expires_at IS NULL OR k.expires_at > ").push_bind(now).push(")");
-    answer(reader, query).await
+    // A key has no rows of its own: outside of an organization there is nothing to see.
+    let scope = organization.map_or(TenantScope::Principal(key.uuid()), TenantScope::Organization);
+    answer(reader, Query::over(query, &scope)).await
 }
 
 /// One row, whatever is missing: how far the tables are, where the organization stands, and
@@ -127,30 +133,49 @@ fn header(organization: Option<OrganizationId>, member: Option<Uuid>) -> QueryBu
 
 /// Rows of: position, status, membership, whether inside, workspace, permissions; a principal
 /// without any has one row all the same.
-async fn answer(
-    reader: &Reader,
-    mut query: QueryBuilder<Postgres>,
-) -> Result<Authority, QueryError> {
+async fn answer(reader: &Reader, query: Query) -> Result<Authority, QueryError> {
     let mut authority = Authority::default();
-    for row in query.build().fetch_all(reader.pool()).await? {
-        authority.add(&row)?;
+    for held in reader.fetch(query, Held::read).await? {
+        authority.add(held);
     }
     Ok(authority)
 }
 
+/// A row of the answer.
+struct Held {
+    position: Position,
+    status: Option<OrganizationStatus>,
+    is_member: bool,
+    inside: bool,
+    workspace: Option<WorkspaceId>,
+    permissions: Option<Vec<String>>,
+}
+
+impl Held {
+    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            position: Position(row.try_get::<Option<i64>, _>(0)?.unwrap_or_default()),
+            status: Option::<OrganizationStatus>::read(row, 1)?,
+            is_member: row.try_get(2)?,
+            inside: row.try_get(3)?,
+            workspace: Option::<WorkspaceId>::read(row, 4)?,
+            permissions: row.try_get(5)?,
+        })
+    }
+}
+
 impl Authority {
-    fn add(&mut self, row: &PgRow) -> Result<(), sqlx::Error> {
-        self.position = Position(row.try_get::<Option<i64>, _>(0)?.unwrap_or_default());
-        self.organization_status = Option::<OrganizationStatus>::read(row, 1)?;
-        self.membership_active = row.try_get(2)?;
-        let Some(permissions) = row.try_get::<Option<Vec<String>>, _>(5)? else { return Ok(()) };
-        let held = match (row.try_get(3)?, Option::<WorkspaceId>::read(row, 4)?) {
+    fn add(&mut self, row: Held) {
+        self.position = row.position;
+        self.organization_status = row.status;
+        self.membership_active = row.is_member;
+        let Some(permissions) = row.permissions else { return };
+        let held = match (row.inside, row.workspace) {
             (false, _) => &mut self.platform,
             (true, None) => &mut self.inside,
             (true, Some(workspace)) => self.workspace.entry(workspace).or_default(),
         };
         held.extend(permissions);
-        Ok(())
     }
 }
 

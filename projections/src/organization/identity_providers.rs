@@ -13,12 +13,12 @@ use serde_json::{Map, Value};
 
 use crate::{
     At, Fault, Fold, Key, Page, PageRequest, QueryError, Reader, Std, Sweep, TenantScope, Touch,
-    page::select, required, row,
+    query::Query, required, row,
 };
 
 row! {
     /// A connection to an organization's own sign-on.
-    pub struct IdentityProviderRow in organization.identity_providers
+    pub struct IdentityProviderRow in organization.identity_providers scope(TenantScope)
     key(id: IdentityProviderId) unique() {
         /// Its id.
         id: IdentityProviderId,
@@ -225,8 +225,9 @@ pub async fn list(
     organization: OrganizationId,
     page: &PageRequest<Place>,
 ) -> Result<Page<IdentityProviderRow, Place>, QueryError> {
-    let mut query = select::<IdentityProviderRow>();
-    TenantScope::Organization(organization).narrow(&mut query, "t.organization_id");
+    let scope = TenantScope::Organization(organization);
+    let mut query = Query::of::<IdentityProviderRow>(&scope);
+    scope.narrow(&mut query, "t.organization_id");
     if let Some((created, id)) = page.after {
         query.push(" AND (t.created_at, t.id) > (").push_bind(created);
         query.push(", ").push_bind(id.uuid()).push(")");
@@ -245,8 +246,9 @@ pub async fn by_id(
     organization: OrganizationId,
     id: IdentityProviderId,
 ) -> Result<Option<IdentityProviderRow>, QueryError> {
-    let mut query = select::<IdentityProviderRow>();
-    TenantScope::Organization(organization).narrow(&mut query, "t.organization_id");
+    let scope = TenantScope::Organization(organization);
+    let mut query = Query::of::<IdentityProviderRow>(&scope);
+    scope.narrow(&mut query, "t.organization_id");
     query.push(" AND t.id = ").push_bind(id.uuid());
     reader.one(query).await
 }
@@ -260,7 +262,7 @@ pub async fn discover(
     reader: &Reader,
     domain: &str,
 ) -> Result<Option<IdentityProviderRow>, QueryError> {
-    let mut query = select::<IdentityProviderRow>();
+    let mut query = Query::of::<IdentityProviderRow>(&TenantScope::Platform);
     query.push(" AND t.status = 'active' AND t.verified_domains @> ARRAY[lower(");
     query.push_bind(domain.to_owned());
     // A domain is claimed by one organization, which may have two providers for it.

@@ -12,11 +12,12 @@ use domain::{
     },
 };
 use serde::Deserialize;
-use sqlx::{Postgres, QueryBuilder, Row as _, postgres::PgRow, types::Json};
+use sqlx::{QueryBuilder, Row as _, postgres::PgRow, types::Json};
 
 use super::memberships::MembershipRow;
 use crate::{
-    Column as _, Page, PageRequest, QueryError, Reader, Row as _, TenantScope, sql::selection,
+    Column as _, Page, PageRequest, QueryError, Reader, Row as _, TenantScope, query::Query,
+    sql::selection,
 };
 
 /// A member of an organization.
@@ -91,12 +92,11 @@ pub async fn by_user(
 ) -> Result<Option<Member>, QueryError> {
     let mut query = members(organization, now);
     query.push(" AND t.id = ").push_bind(MembershipId::of(organization, user).uuid());
-    let row = query.build().fetch_optional(reader.pool()).await?;
-    Ok(row.as_ref().map(member).transpose()?)
+    Ok(reader.fetch(query, member).await?.into_iter().next())
 }
 
-fn members(organization: OrganizationId, now: Timestamp) -> QueryBuilder<Postgres> {
-    let mut query = QueryBuilder::new(
+fn members(organization: OrganizationId, now: Timestamp) -> Query {
+    let mut members = QueryBuilder::new(
         "SELECT p.display_name, (
              SELECT coalesce(jsonb_agg(jsonb_build_object(
                         'role_assignment_id', a.id, 'role_id', a.role_id, 'key', a.role_key,
@@ -108,12 +108,13 @@ fn members(organization: OrganizationId, now: Timestamp) -> QueryBuilder<Postgre
                 AND a.organization_id = t.organization_id AND a.revoked_at IS NULL
                 AND (a.expires_at IS NULL OR a.expires_at > ",
     );
-    query.push_bind(now).push(")), ").push(selection::<MembershipRow>());
-    query.push(
-        " FROM organization.memberships t LEFT JOIN identity.persons p ON p.id = t.person_id
-         WHERE true",
+    members.push_bind(now).push(")), ").push(selection::<MembershipRow>());
+    members.push(
+        " FROM organization.memberships t LEFT JOIN identity.persons p ON p.id = t.person_id",
     );
-    TenantScope::Organization(organization).narrow(&mut query, "t.organization_id");
+    let scope = TenantScope::Organization(organization);
+    let mut query = Query::over(members, &scope);
+    scope.narrow(&mut query, "t.organization_id");
     query
 }
 
@@ -153,15 +154,15 @@ pub async fn organizations_of(
     user: UserId,
     page: &PageRequest<(Timestamp, MembershipId)>,
 ) -> Result<Page<Belonging, (Timestamp, MembershipId)>, QueryError> {
-    let mut query = QueryBuilder::new(format!(
+    let belongings = QueryBuilder::new(format!(
         "SELECT o.slug, o.name, o.type::text, o.kind::text, o.status::text,
                 t.user_id = ANY(o.owner_user_ids), {}
            FROM organization.memberships t
-           JOIN organization.organizations o ON o.id = t.organization_id
-          WHERE t.status <> 'removed' AND t.user_id = ",
+           JOIN organization.organizations o ON o.id = t.organization_id",
         selection::<MembershipRow>()
     ));
-    query.push_bind(user.uuid());
+    let mut query = Query::over(belongings, &TenantScope::Principal(user.uuid()));
+    query.push(" AND t.status <> 'removed' AND t.user_id = ").push_bind(user.uuid());
     if let Some((joined, id)) = page.after {
         query.push(" AND (t.joined_at, t.id) > (").push_bind(joined);
         query.push(", ").push_bind(id.uuid()).push(")");

@@ -9,11 +9,11 @@ use domain::{
     },
 };
 
-use crate::{At, Fault, Fold, Key, Std, Sweep, Touch, required, row};
+use crate::{At, Fault, Fold, Key, Std, Sweep, TenantScope, Touch, required, row};
 
 row! {
     /// The belonging of one user to one organization.
-    pub struct MembershipRow in organization.memberships
+    pub struct MembershipRow in organization.memberships scope(TenantScope)
     key(id: MembershipId) unique(status) {
         /// Its id.
         id: MembershipId,

@@ -12,13 +12,13 @@ use domain::{
 use serde_json::{Map, Value};
 
 use crate::{
-    At, Fault, Fold, Key, Page, PageRequest, QueryError, Reader, Std, Sweep, Touch, page::select,
-    required, row,
+    At, Fault, Fold, Key, Page, PageRequest, QueryError, Reader, Std, Sweep, TenantScope, Touch,
+    query::Query, required, row,
 };
 
 row! {
     /// A tenant.
-    pub struct OrganizationRow in organization.organizations
+    pub struct OrganizationRow in organization.organizations scope(TenantScope)
     key(id: OrganizationId) unique(slug) {
         /// Its id.
         id: OrganizationId,
@@ -241,15 +241,18 @@ pub async fn list(
     filter: &Filter,
     page: &PageRequest<Place>,
 ) -> Result<Page<OrganizationRow, Place>, QueryError> {
-    let mut query = select::<OrganizationRow>();
+    let mut query = Query::of::<OrganizationRow>(&TenantScope::Platform);
     if let Some(status) = filter.status {
-        query.push(" AND t.status::text = ").push_bind(status.to_string());
+        query.push(" AND t.status = ").push_bind(status.to_string());
+        query.push("::organization.organization_status");
     }
     if let Some(kind) = filter.kind {
-        query.push(" AND t.kind::text = ").push_bind(kind.to_string());
+        query.push(" AND t.kind = ").push_bind(kind.to_string());
+        query.push("::organization.organization_kind");
     }
     if let Some(of) = filter.r#type {
-        query.push(" AND t.type::text = ").push_bind(of.to_string());
+        query.push(" AND t.type = ").push_bind(of.to_string());
+        query.push("::organization.organization_type");
     }
     if let Some(user) = filter.sales_owner {
         query.push(" AND t.sales_owner_user_id = ").push_bind(user.uuid());
@@ -273,17 +276,17 @@ pub async fn by_id(
     reader: &Reader,
     id: OrganizationId,
 ) -> Result<Option<OrganizationRow>, QueryError> {
-    let mut query = select::<OrganizationRow>();
+    let mut query = Query::of::<OrganizationRow>(&TenantScope::Organization(id));
     query.push(" AND t.id = ").push_bind(id.uuid());
     reader.one(query).await
 }
 
-/// Query 6: one organization, by its slug.
+/// Query 6: one organization, by its slug, of all there are.
 ///
 /// # Errors
 /// If the database cannot be asked.
 pub async fn by_slug(reader: &Reader, slug: &str) -> Result<Option<OrganizationRow>, QueryError> {
-    let mut query = select::<OrganizationRow>();
+    let mut query = Query::of::<OrganizationRow>(&TenantScope::Platform);
     query.push(" AND t.slug = ").push_bind(slug.to_owned());
     reader.one(query).await
 }

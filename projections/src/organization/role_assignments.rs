@@ -12,12 +12,12 @@ use uuid::Uuid;
 
 use crate::{
     At, Fault, Fold, Key, Page, PageRequest, QueryError, Reader, Std, Sweep, TenantScope, Touch,
-    page::select, required, row,
+    query::Query, required, row,
 };
 
 row! {
     /// A role given to a principal in a scope.
-    pub struct RoleAssignmentRow in organization.role_assignments
+    pub struct RoleAssignmentRow in organization.role_assignments scope(TenantScope)
     key(id: RoleAssignmentId) unique(revoked_at) {
         /// Its id.
         id: RoleAssignmentId,
@@ -158,8 +158,9 @@ pub async fn list(
     filter: &Filter,
     page: &PageRequest<Place>,
 ) -> Result<Page<RoleAssignmentRow, Place>, QueryError> {
-    let mut query = select::<RoleAssignmentRow>();
-    TenantScope::Organization(organization).narrow(&mut query, "t.organization_id");
+    let scope = TenantScope::Organization(organization);
+    let mut query = Query::of::<RoleAssignmentRow>(&scope);
+    scope.narrow(&mut query, "t.organization_id");
     by_role(query, reader, filter, page).await
 }
 
@@ -173,13 +174,14 @@ pub async fn on_platform(
     filter: &Filter,
     page: &PageRequest<Place>,
 ) -> Result<Page<RoleAssignmentRow, Place>, QueryError> {
-    let mut query = select::<RoleAssignmentRow>();
+    let own = filter.principal.map(|principal| TenantScope::Principal(principal.id));
+    let mut query = Query::of::<RoleAssignmentRow>(&own.unwrap_or(TenantScope::Platform));
     query.push(" AND t.organization_id IS NULL");
     by_role(query, reader, filter, page).await
 }
 
 async fn by_role(
-    mut query: QueryBuilder<Postgres>,
+    mut query: Query,
     reader: &Reader,
     filter: &Filter,
     page: &PageRequest<Place>,
@@ -203,8 +205,9 @@ pub async fn by_id(
     organization: OrganizationId,
     id: RoleAssignmentId,
 ) -> Result<Option<RoleAssignmentRow>, QueryError> {
-    let mut query = select::<RoleAssignmentRow>();
-    TenantScope::Organization(organization).narrow(&mut query, "t.organization_id");
+    let scope = TenantScope::Organization(organization);
+    let mut query = Query::of::<RoleAssignmentRow>(&scope);
+    scope.narrow(&mut query, "t.organization_id");
     query.push(" AND t.id = ").push_bind(id.uuid());
     reader.one(query).await
 }

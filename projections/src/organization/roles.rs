@@ -7,13 +7,13 @@ use domain::{
 use sqlx::{Postgres, QueryBuilder};
 
 use crate::{
-    At, Fault, Fold, Key, Page, PageRequest, QueryError, Reader, Std, Sweep, Touch, page::select,
-    required, row,
+    At, Fault, Fold, Key, Page, PageRequest, QueryError, Reader, Std, Sweep, TenantScope, Touch,
+    query::Query, required, row,
 };
 
 row! {
     /// A named set of permissions.
-    pub struct RoleRow in organization.roles
+    pub struct RoleRow in organization.roles scope(TenantScope)
     key(id: RoleId) unique() {
         /// Its id.
         id: RoleId,
@@ -110,6 +110,13 @@ pub enum Owner {
 }
 
 impl Owner {
+    const fn scope(self) -> TenantScope {
+        match self {
+            Self::Platform => TenantScope::Platform,
+            Self::Organization(organization) => TenantScope::Organization(organization),
+        }
+    }
+
     fn narrow(self, query: &mut QueryBuilder<Postgres>) {
         match self {
             Self::Platform => query.push(" AND t.organization_id IS NULL"),
@@ -136,7 +143,7 @@ pub async fn list(
     with_archived: bool,
     page: &PageRequest<Place>,
 ) -> Result<Page<RoleRow, Place>, QueryError> {
-    let mut query = select::<RoleRow>();
+    let mut query = Query::of::<RoleRow>(&owner.scope());
     owner.narrow(&mut query);
     if !with_archived {
         query.push(" AND t.archived_at IS NULL");
@@ -158,7 +165,7 @@ pub async fn by_id(
     owner: Owner,
     id: RoleId,
 ) -> Result<Option<RoleRow>, QueryError> {
-    let mut query = select::<RoleRow>();
+    let mut query = Query::of::<RoleRow>(&owner.scope());
     owner.narrow(&mut query);
     query.push(" AND t.id = ").push_bind(id.uuid());
     reader.one(query).await

@@ -10,12 +10,12 @@ use domain::{
 
 use crate::{
     At, Fault, Fold, Key, Page, PageRequest, QueryError, Reader, Std, Sweep, TenantScope, Touch,
-    page::select, required, row,
+    query::Query, required, row,
 };
 
 row! {
     /// A part of a tenant.
-    pub struct WorkspaceRow in organization.workspaces
+    pub struct WorkspaceRow in organization.workspaces scope(TenantScope)
     key(id: WorkspaceId) unique() {
         /// Its id.
         id: WorkspaceId,
@@ -106,10 +106,12 @@ pub async fn list(
     status: Option<WorkspaceStatus>,
     page: &PageRequest<String>,
 ) -> Result<Page<WorkspaceRow, String>, QueryError> {
-    let mut query = select::<WorkspaceRow>();
-    TenantScope::Organization(organization).narrow(&mut query, "t.organization_id");
+    let scope = TenantScope::Organization(organization);
+    let mut query = Query::of::<WorkspaceRow>(&scope);
+    scope.narrow(&mut query, "t.organization_id");
     if let Some(status) = status {
-        query.push(" AND t.status::text = ").push_bind(status.to_string());
+        query.push(" AND t.status = ").push_bind(status.to_string());
+        query.push("::organization.workspace_status");
     }
     if let Some(slug) = &page.after {
         query.push(" AND t.slug > ").push_bind(slug.clone());
@@ -127,8 +129,9 @@ pub async fn by_id(
     organization: OrganizationId,
     id: WorkspaceId,
 ) -> Result<Option<WorkspaceRow>, QueryError> {
-    let mut query = select::<WorkspaceRow>();
-    TenantScope::Organization(organization).narrow(&mut query, "t.organization_id");
+    let scope = TenantScope::Organization(organization);
+    let mut query = Query::of::<WorkspaceRow>(&scope);
+    scope.narrow(&mut query, "t.organization_id");
     query.push(" AND t.id = ").push_bind(id.uuid());
     reader.one(query).await
 }

@@ -55,8 +55,7 @@ impl Replay {
         observe: Observer<'_>,
     ) -> Result<(), ReplayError> {
         let mut made = self.open_shadow(module, schema, &ReplayOptions::default()).await?;
-        self.fold_to(module, &mut made, position, observe).await?;
-        shadow::index(&mut made.connection, module, schema).await?;
+        self.fill(module, &mut made, position, observe).await?;
         self.leases().remove(module.name, schema).await?;
         Ok(())
     }

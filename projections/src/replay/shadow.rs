@@ -1,13 +1,13 @@
 //! A second set of a module's tables, folded from the log beside the live ones.
 
 use domain::kernel::Position;
-use eventstore::{Lease, ParkedEvents};
+use eventstore::{Lease, ParkedEvents, failpoint};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::{Observer, Phase, Progress, Replay, ReplayError, ReplayOptions};
 use crate::{
-    engine::{Engine, EngineError, refused},
+    engine::{Engine, EngineError},
     module::Module,
     sql::own,
 };
@@ -43,18 +43,9 @@ impl Replay {
         options: &ReplayOptions,
         observe: Observer<'_>,
     ) -> Result<Shadow, ReplayError> {
-        let schema = next(module);
-        let mut shadow = self.open_shadow(module, &schema, options).await?;
+        let mut shadow = self.open_shadow(module, &next(module), options).await?;
         let head = self.store.head().await?;
-        self.fold_to(module, &mut shadow, head, observe).await?;
-        let at = shadow.position;
-        observe(Progress {
-            module: module.name,
-            phase: Phase::Indexing,
-            position: at,
-            target: head,
-        });
-        index(&mut shadow.connection, module, &schema).await?;
+        self.fill(module, &mut shadow, head, observe).await?;
         // What came in while the indexes were made.
         let head = self.store.head().await?;
         self.fold_to(module, &mut shadow, head, observe).await?;
@@ -69,21 +60,15 @@ impl Replay {
         options: &ReplayOptions,
     ) -> Result<Shadow, ReplayError> {
         let mut connection = self.connect().await?;
-        let leases = self.leases();
-        #[expect(clippy::disallowed_methods, reason = "a process names itself once")]
-        let owner = Uuid::now_v7();
-        let busy = || ReplayError::Busy(module.name.to_owned());
-        let mut lease = leases.acquire(module.name, schema, owner).await?.ok_or_else(busy)?;
-        let known = leases.list().await?;
+        let mut lease = self.lease(module, schema).await?;
+        let known = self.leases().list().await?;
         let same = |p: &&eventstore::Progress| p.consumer == module.name && p.target == schema;
         let fingerprint = known.iter().find(same).map(|progress| progress.fingerprint.clone());
         let resumable =
             fingerprint == Some(module.fingerprint()) && exists(&mut connection, schema).await?;
         if !resumable {
-            leases.remove(module.name, schema).await?;
-            create(&mut connection, module, schema).await?;
-            lease = leases.acquire(module.name, schema, owner).await?.ok_or_else(busy)?;
-            leases.stamp(&lease, &module.fingerprint()).await?;
+            lease = self.begin(module, schema, &mut connection).await?;
+            failpoint("rebuild.created");
         }
         let parked = ParkedEvents::new(self.pool.clone());
         let parked = parked.list(Some((module.name, schema))).await?;
@@ -96,6 +81,55 @@ impl Replay {
             connection,
             options: options.clone(),
         })
+    }
+
+    async fn lease(&self, module: &Module, schema: &str) -> Result<Lease, ReplayError> {
+        #[expect(clippy::disallowed_methods, reason = "a process names itself once")]
+        let owner = Uuid::now_v7();
+        let lease = self.leases().acquire(module.name, schema, owner).await?;
+        lease.ok_or_else(|| ReplayError::Busy(module.name.to_owned()))
+    }
+
+    /// Empty tables without indexes in a schema that is ours, whatever was there.
+    async fn begin(
+        &self,
+        module: &Module,
+        schema: &str,
+        connection: &mut PgConnection,
+    ) -> Result<Lease, ReplayError> {
+        self.leases().remove(module.name, schema).await?;
+        create(connection, module, schema).await?;
+        let lease = self.lease(module, schema).await?;
+        self.leases().stamp(&lease, &module.fingerprint()).await?;
+        Ok(lease)
+    }
+
+    /// Folds up to a position and makes the indexes, last because that is faster. Where two rows
+    /// of the log claim one value the indexes cannot be made; then all is folded again with the
+    /// indexes first, so that the same events are parked as live.
+    pub(super) async fn fill(
+        &self,
+        module: &'static Module,
+        shadow: &mut Shadow,
+        target: Position,
+        observe: Observer<'_>,
+    ) -> Result<(), ReplayError> {
+        self.fold_to(module, shadow, target, observe).await?;
+        let (position, phase) = (shadow.position, Phase::Indexing);
+        observe(Progress { module: module.name, phase, position, target });
+        match index(&mut shadow.connection, module, &shadow.schema).await {
+            Err(ReplayError::Engine(EngineError::Database(cause))) if cause.is_refusal() => {
+                tracing::warn!(module = module.name, schema = shadow.schema, %cause,
+                    "the log disagrees about a unique value: folding again with the indexes first");
+            }
+            outcome => return outcome,
+        }
+        let Shadow { schema, lease, engine, connection, position, .. } = &mut *shadow;
+        *lease = self.begin(module, schema, connection).await?;
+        index(connection, module, schema).await?;
+        *engine = Engine::open(connection, module, schema, &[]).await?;
+        *position = lease.position;
+        self.fold_to(module, shadow, target, observe).await
     }
 
     /// Folds up to a position that ends an append.
@@ -133,7 +167,7 @@ impl Replay {
     async fn write(&self, module: &'static Module, shadow: &mut Shadow) -> Result<(), ReplayError> {
         let (from, to) = (shadow.position, shadow.engine.folded());
         match shadow.write().await {
-            Err(EngineError::Database(sqlx::Error::Database(cause))) if refused(&*cause) => {}
+            Err(EngineError::Database(cause)) if cause.is_refusal() => {}
             outcome => return Ok(outcome?),
         }
         let parked = ParkedEvents::new(self.pool.clone());
@@ -167,7 +201,9 @@ impl Shadow {
         // The tables can be made again: nothing is lost if this commit is.
         sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *transaction).await?;
         self.engine.flush(&mut transaction, &self.lease).await?;
+        failpoint("rebuild.commit");
         transaction.commit().await?;
+        failpoint("rebuild.committed");
         self.engine.committed();
         self.position = self.engine.folded();
         Ok(())
@@ -203,7 +239,8 @@ async fn create(
     let mut transaction = connection.begin().await?;
     drop_schema(&mut transaction, schema).await?;
     let sql = format!(
-        "CREATE SCHEMA \"{schema}\"; GRANT USAGE ON SCHEMA \"{schema}\" TO commonhold_app;
+        "CREATE SCHEMA \"{schema}\";
+         GRANT USAGE ON SCHEMA \"{schema}\" TO commonhold_app, commonhold_operator;
          SET LOCAL search_path = \"{schema}\", public"
     );
     sqlx::raw_sql(own(&sql)).execute(&mut *transaction).await?;
@@ -216,8 +253,8 @@ async fn create(
     Ok(())
 }
 
-/// Indexes and grants, once.
-pub(super) async fn index(
+/// Indexes, grants and policies, once.
+async fn index(
     connection: &mut PgConnection,
     module: &Module,
     schema: &str,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventstore::{Fenced, Lease, Leases};
+use eventstore::{Fenced, Lease, Leases, failpoint};
 use sqlx::{Connection, PgConnection};
 
 use super::{
@@ -106,17 +106,20 @@ impl Replay {
     ) -> Result<bool, ReplayError> {
         let mut transaction = shadow.connection.begin().await?;
         sqlx::raw_sql("SET LOCAL lock_timeout = '200ms'").execute(&mut *transaction).await?;
+        failpoint("swap.lock");
         match exchange(&mut transaction, module, &shadow.lease).await {
             Ok(true) => {
+                failpoint("swap.commit");
                 transaction.commit().await?;
+                failpoint("swap.committed");
                 Ok(true)
             }
             Ok(false) => {
                 transaction.rollback().await?;
                 Ok(false)
             }
-            Err(ReplayError::Engine(crate::EngineError::Database(sqlx::Error::Database(e))))
-                if e.code().as_deref() == Some("55P03") =>
+            Err(ReplayError::Engine(crate::EngineError::Database(cause)))
+                if cause.code().as_deref() == Some("55P03") =>
             {
                 transaction.rollback().await?;
                 Ok(false)

@@ -1,5 +1,6 @@
 //! Row by row: is what was rebuilt what is live?
 
+use eventstore::failpoint;
 use futures_util::TryStreamExt;
 use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
 
@@ -62,6 +63,7 @@ impl Replay {
             position,
             target: position,
         });
+        failpoint("rebuild.verify");
         let mut found = Vec::new();
         for table in module.tables {
             found.extend(
@@ -178,7 +180,7 @@ async fn json(
     key: &str,
 ) -> Result<Option<String>, ReplayError> {
     let sql = format!(
-        "SELECT to_jsonb(t)::text FROM {schema}.{} t WHERE t.{}::text = $1",
+        "SELECT to_jsonb(t)::text FROM {schema}.{} t WHERE t.{} = $1::text::uuid",
         table.name, table.key
     );
     Ok(sqlx::query_scalar(own(&sql)).bind(key).fetch_optional(connection).await?)

@@ -1,9 +1,15 @@
 //! The read model on a real PostgreSQL.
 
 #[cfg(test)]
+mod causes;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod identity;
+#[cfg(test)]
+mod indexes;
+#[cfg(test)]
+mod isolation;
 #[cfg(test)]
 mod organization;
 #[cfg(test)]

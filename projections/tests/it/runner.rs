@@ -1,7 +1,7 @@
 //! The live runner: rows follow the log, faults park, leases fence.
 
 use domain::organization::organization::OrganizationEvent;
-use projections::{Reader, organization::organizations};
+use projections::organization::organizations;
 
 use crate::support::{World, created, eventually, mint};
 
@@ -13,7 +13,7 @@ async fn rows_follow_the_log() {
     let renamed = OrganizationEvent::Renamed { name: "Acme & Co".into() };
     world.append(id, id.tenant(), (1, None), &[renamed]).await;
     world.caught_up("organization").await;
-    let reader = Reader::new(world.pool().clone());
+    let reader = world.reader();
     let row = organizations::by_slug(&reader, "acme").await.unwrap().unwrap();
     assert_eq!((row.id, row.name.as_str()), (id, "Acme & Co"));
     assert_eq!((row.std.stream_version, row.std.last_position), (2, 2));
@@ -31,7 +31,7 @@ async fn two_rows_may_exchange_a_unique_value_in_one_batch() {
     world.append(a, a.tenant(), (2, None), &[change("tmp", "bbb")]).await;
     let runner = world.runner();
     world.caught_up("organization").await;
-    let reader = Reader::new(world.pool().clone());
+    let reader = world.reader();
     assert_eq!(organizations::by_slug(&reader, "aaa").await.unwrap().unwrap().id, b);
     assert_eq!(organizations::by_slug(&reader, "bbb").await.unwrap().unwrap().id, a);
     runner.stop().await;
@@ -48,14 +48,14 @@ async fn what_the_database_refuses_is_parked_alone_and_others_go_on() {
     world.append(bad, bad.tenant(), (1, None), &[renamed]).await;
     let runner = world.runner();
     world.caught_up("organization").await;
-    let reader = Reader::new(world.pool().clone());
+    let reader = world.reader();
     assert!(organizations::by_id(&reader, good).await.unwrap().is_some());
     assert!(organizations::by_id(&reader, after).await.unwrap().is_some());
     assert!(organizations::by_id(&reader, bad).await.unwrap().is_none());
     let parked = world.replay().parked().await.unwrap();
     let positions: Vec<_> = parked.iter().map(|event| event.position.0).collect();
     assert_eq!(positions, [2, 4], "{parked:?}");
-    assert!(parked[0].cause.contains("duplicate key"), "{parked:?}");
+    assert!(parked[0].cause.contains("constraint organizations_slug_uq"), "{parked:?}");
     assert!(parked[1].cause.contains("waits behind"), "{parked:?}");
     runner.stop().await;
 
@@ -113,7 +113,7 @@ async fn an_event_of_a_newer_binary_parks_its_stream_only() {
     let fresh = world.reopened().await;
     let runner = fresh.runner();
     fresh.caught_up("organization").await;
-    let reader = Reader::new(fresh.pool().clone());
+    let reader = fresh.reader();
     assert_eq!(organizations::by_id(&reader, id).await.unwrap().unwrap().name, "ACME");
     assert_eq!(organizations::by_id(&reader, other).await.unwrap().unwrap().name, "fine");
     let parked = fresh.replay().parked().await.unwrap();

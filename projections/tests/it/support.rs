@@ -14,7 +14,8 @@ use eventstore::{
     Append, CommandKey, Committed, Expected, Leases, MasterKey, Meta, NewEvent, Postgres, Store,
     StreamAppend,
 };
-use projections::{Page, PageRequest, Positions, Replay, Runner, RunnerHandle};
+use migrations::Role;
+use projections::{Page, PageRequest, Positions, Reader, Replay, Runner, RunnerHandle};
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use testkit::TestDb;
 use uuid::Uuid;
@@ -30,7 +31,33 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new() -> Self {
         let db = testkit::database().await;
+        let options = db.url.parse().unwrap();
+        Self::over(db, options).await
+    }
+
+    /// The same in a database whose owner has no power over the server.
+    pub(crate) async fn of_plain_owner() -> Self {
+        // The server has the roles of the platform once any database was migrated.
+        testkit::database().await.close().await;
+        let db = testkit::empty_database().await;
+        let sql = "DO $$ BEGIN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'commonhold_test_owner') THEN
+                CREATE ROLE commonhold_test_owner;
+            END IF;
+            GRANT commonhold_app, commonhold_operator, commonhold_projector
+                TO commonhold_test_owner WITH ADMIN OPTION;
+            EXECUTE format('ALTER DATABASE %I OWNER TO commonhold_test_owner', current_database());
+        END $$";
+        sqlx::raw_sql(sql).execute(&db.pool).await.unwrap();
         let options: PgConnectOptions = db.url.parse().unwrap();
+        let options = options.options([("role", "commonhold_test_owner")]);
+        let pool = PgPool::connect_with(options.clone()).await.unwrap();
+        migrations::up(&pool, None).await.unwrap();
+        pool.close().await;
+        Self::over(db, options).await
+    }
+
+    async fn over(db: TestDb, options: PgConnectOptions) -> Self {
         let store = Self::open_store(&options).await;
         let positions = Positions::new(Leases::new(db.pool.clone()));
         Self { db, store, positions, options }
@@ -43,6 +70,11 @@ impl World {
         Self { store, positions, ..self }
     }
 
+    /// The same log seen by one more process.
+    pub(crate) async fn process(&self) -> Store {
+        Self::open_store(&self.options).await
+    }
+
     async fn open_store(options: &PgConnectOptions) -> Store {
         let postgres = Postgres::connect(options.clone()).await.unwrap();
         Store::postgres(postgres, MasterKey::new(&[7; 32], &[])).await.unwrap()
@@ -52,11 +84,21 @@ impl World {
         &self.db.pool
     }
 
+    /// Reads as the API does: as its roles, with two connections.
+    pub(crate) fn reader(&self) -> Reader {
+        Reader::new(&self.options, 2)
+    }
+
+    /// The options of a role of the platform.
+    pub(crate) fn role(&self, role: Role) -> PgConnectOptions {
+        self.options.clone().options([("role", role.as_str())])
+    }
+
     pub(crate) fn runner(&self) -> RunnerHandle {
         let runner = Runner {
             store: self.store.clone(),
             pool: self.pool().clone(),
-            writing: self.options.clone(),
+            writing: self.role(Role::Projector),
             positions: self.positions.clone(),
         };
         runner.start()
@@ -97,12 +139,29 @@ impl World {
         self.store.append(append(id, tenant, at, events)).await.unwrap()
     }
 
+    /// Records events of one stream as they are, though no aggregate would decide them.
+    pub(crate) async fn append_raw<E: DomainEvent>(
+        &self,
+        id: impl Into<Uuid>,
+        tenant: TenantId,
+        expected: i32,
+        events: Vec<NewEvent>,
+    ) {
+        let append = append_raw::<E>(id, tenant, expected, events);
+        self.store.append(append).await.unwrap();
+    }
+
     /// Forgets a person, with the key that seals what is known of them.
     pub(crate) async fn erase(&self, id: PersonId, version: i32) {
+        self.erase_by(&self.store, id, version).await;
+    }
+
+    /// Forgets a person in a process of one's choice.
+    pub(crate) async fn erase_by(&self, store: &Store, id: PersonId, version: i32) {
         let shred = vec![id.key()];
         let erased = PersonEvent::Erased { key_ids: shred.clone() };
         let append = append(id, TenantId::PLATFORM, (version, None), &[erased]);
-        self.store.append(Append { shred, ..append }).await.unwrap();
+        store.append(Append { shred, ..append }).await.unwrap();
     }
 
     /// A new organization with a slug.
@@ -119,6 +178,16 @@ fn append<E: DomainEvent>(
     (expected, key): (i32, Option<KeyId>),
     events: &[E],
 ) -> Append {
+    let events = events.iter().map(|event| NewEvent::of(event, key)).collect();
+    append_raw::<E>(id, tenant, expected, events)
+}
+
+fn append_raw<E: DomainEvent>(
+    id: impl Into<Uuid>,
+    tenant: TenantId,
+    expected: i32,
+    events: Vec<NewEvent>,
+) -> Append {
     Append {
         command: CommandKey { tenant, id: mint(), digest: [0; 32] },
         reply: None,
@@ -126,7 +195,7 @@ fn append<E: DomainEvent>(
             tenant,
             stream: StreamId::of(E::CATEGORY, id),
             expected: Expected::Exact(Version(expected)),
-            events: events.iter().map(|event| NewEvent::of(event, key)).collect(),
+            events,
         }],
         claims: Vec::new(),
         shred: Vec::new(),

@@ -12,13 +12,13 @@ use domain::{
 
 use super::address;
 use crate::{
-    At, Fault, Fold, Key, Page, PageRequest, QueryError, Reader, Std, Sweep, Touch, page::select,
-    required, row,
+    At, Fault, Fold, Key, NoTenant, Page, PageRequest, QueryError, Reader, Std, Sweep, Touch,
+    query::Query, required, row,
 };
 
 row! {
     /// A login.
-    pub struct UserRow in identity.users
+    pub struct UserRow in identity.users scope(NoTenant)
     key(id: UserId) unique(email_digest, status) {
         /// Its id.
         id: UserId,
@@ -78,6 +78,7 @@ impl Fold for Users {
             | E::EmailChangeRequested { .. }
             | E::EmailChanged { .. }
             | E::PasswordSet { .. }
+            | E::PasswordRehashed { .. }
             | E::PasswordResetRequested { .. }
             | E::PasswordReset { .. }
             | E::TokenAttempted { .. }
@@ -115,6 +116,7 @@ impl Fold for Users {
             E::Registered { .. }
             | E::EmailVerificationRequested { .. }
             | E::PasswordSet { .. }
+            | E::PasswordRehashed { .. }
             | E::PasswordResetRequested { .. }
             | E::PasswordReset { .. }
             | E::TokenAttempted { .. }
@@ -229,7 +231,7 @@ pub async fn list(
     filter: &Filter,
     page: &PageRequest<Place>,
 ) -> Result<Page<UserRow, Place>, QueryError> {
-    let mut query = select::<UserRow>();
+    let mut query = Query::of::<UserRow>(&NoTenant);
     if let Some(status) = filter.status {
         query.push(" AND t.status = ").push_bind(status.to_string());
         query.push("::identity.user_status");
@@ -256,7 +258,7 @@ pub async fn list(
 /// # Errors
 /// If the database cannot be asked.
 pub async fn by_id(reader: &Reader, id: UserId) -> Result<Option<UserRow>, QueryError> {
-    let mut query = select::<UserRow>();
+    let mut query = Query::of::<UserRow>(&NoTenant);
     query.push(" AND t.id = ").push_bind(id.uuid());
     reader.one(query).await
 }
@@ -270,7 +272,7 @@ pub async fn verified_of_person(
     person: PersonId,
     page: &PageRequest<UserId>,
 ) -> Result<Page<UserRow, UserId>, QueryError> {
-    let mut query = select::<UserRow>();
+    let mut query = Query::of::<UserRow>(&NoTenant);
     query.push(" AND t.person_id = ").push_bind(person.uuid());
     query.push(" AND t.email IS NOT NULL AND t.email_verified_at IS NOT NULL");
     query.push(" AND t.status <> 'deleted'");

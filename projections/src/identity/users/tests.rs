@@ -83,6 +83,7 @@ fn a_new_address_waits_beside_the_old_one_until_it_is_shown() {
         token_id: TOKEN,
         email: open("king@example.org"),
         email_digest: "new".into(),
+        previous: Some(open("ada@example.org")),
     };
     let row = after([change_requested(), changed]);
     assert_eq!(row.email.as_deref(), Some("king@example.org"));
@@ -142,6 +143,7 @@ fn a_second_factor_comes_and_goes() {
         credential_id: CREDENTIAL,
         reason: "lost".into(),
         mfa_enrolled: false,
+        kind: None,
     };
     assert!(after([enrolled()]).mfa_enrolled);
     assert!(!after([enrolled(), revoked]).mfa_enrolled);

@@ -10,6 +10,7 @@ use domain::{
     kernel::{Aggregate, DomainEvent, TenantId},
     organization::{
         OrganizationId,
+        invitation::{Invitation, InvitationEvent},
         membership::{Membership, MembershipEvent},
         organization::{Organization, OrganizationEvent},
     },
@@ -17,7 +18,7 @@ use domain::{
 use eventstore::NewEvent;
 use uuid::Uuid;
 
-use super::{Action, History};
+use super::{Action, History, Holds, States};
 use crate::support::created;
 
 pub(super) const ACTIONS: &[(usize, Action)] = &[
@@ -68,18 +69,24 @@ fn missing_token(history: &mut History) -> Option<()> {
 
 /// Written by a newer binary: nobody knows which rows it touches, so its stream waits.
 fn from_the_future(history: &mut History) -> Option<()> {
-    if history.dice.one_in(2) {
-        let (id, organization) = history.any::<Organization>()?;
-        let tenant = organization.tenant();
-        let unfrozen =
-            NewEvent { schema_version: 99, ..NewEvent::of(&OrganizationEvent::Unfrozen {}, None) };
-        history.damage::<OrganizationEvent>(id, tenant, vec![unfrozen]);
-    } else {
-        let (id, member) = history.any::<Membership>()?;
-        let tenant = member.tenant();
-        let left = NewEvent { schema_version: 99, ..NewEvent::of(&MembershipEvent::Left {}, None) };
-        history.damage::<MembershipEvent>(id, tenant, vec![left]);
+    match history.dice.below(3) {
+        0 => newer::<Organization>(history, &OrganizationEvent::Unfrozen {}),
+        1 => newer::<Membership>(history, &MembershipEvent::Left {}),
+        // What ends it later waits with it, and clears its row all the same.
+        _ => {
+            let (resolved_at, key_ids) = (history.now, Vec::new());
+            newer::<Invitation>(history, &InvitationEvent::Declined { resolved_at, key_ids })
+        }
     }
+}
+
+fn newer<A: Aggregate + Clone>(history: &mut History, event: &A::Event) -> Option<()>
+where
+    States: Holds<A>,
+{
+    let (id, state) = history.any::<A>()?;
+    let newer = NewEvent { schema_version: 99, ..NewEvent::of(event, None) };
+    history.damage::<A::Event>(id, state.tenant(), vec![newer]);
     Some(())
 }
 

@@ -33,6 +33,7 @@ pub(super) const ACTIONS: &[(usize, Action)] = &[
     (4, reset_password),
     (1, attempt_token),
     (8, set_password),
+    (2, rehash_password),
     (4, link),
     (4, enrol),
     (4, revoke),
@@ -221,6 +222,14 @@ fn set_password(history: &mut History) -> Option<()> {
     let (id, _) = history.user()?;
     let password = history.password();
     history.ask::<User>(id, &UserCommand::SetPassword(password));
+    Some(())
+}
+
+fn rehash_password(history: &mut History) -> Option<()> {
+    let (id, user) = history.user()?;
+    let outdated = user.password()?.1.clone();
+    let secret_hash = personal(format!("$argon2id${}", history.dice.id()));
+    history.ask::<User>(id, &UserCommand::RehashPassword { outdated, secret_hash });
     Some(())
 }
 

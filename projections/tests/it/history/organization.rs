@@ -214,13 +214,17 @@ fn invite(history: &mut History) -> Option<()> {
     Some(())
 }
 
-/// Who accepts is a member in the same append.
+/// Who accepts is a member in the same append. With an end goes the key.
 fn answer_invitation(history: &mut History) -> Option<()> {
     use InvitationCommand as C;
     let (id, invitation) = history.any::<Invitation>()?;
     let present = invitation.present().ok()?.clone();
     let proof = Proof { email_digests: vec![present.email_digest], token_hash: None };
-    let command = match history.dice.below(6) {
+    let end = history.dice.below(6);
+    if end > 0 {
+        history.draft.shred.push(present.id.key());
+    }
+    let command = match end {
         0 => C::Resend { token_hash: history.dice.id().to_string(), expires_at: history.later() },
         1 => C::Decline { proof },
         2 => C::Revoke,

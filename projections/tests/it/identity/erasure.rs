@@ -11,7 +11,7 @@ use projections::{
 use sqlx::{Connection, PgConnection};
 
 use super::{People, Somebody, linked, personal, verified};
-use crate::support::mint;
+use crate::support::{World, mint};
 
 /// A value in every personal column.
 async fn furnish(people: &People, name: &str) -> (Somebody, SessionId) {
@@ -46,7 +46,7 @@ async fn furnish(people: &People, name: &str) -> (Somebody, SessionId) {
 
 /// Which personal columns hold something.
 async fn personal_columns(
-    reader: &Reader,
+    (world, reader): (&World, &Reader),
     somebody: Somebody,
     session: SessionId,
 ) -> Vec<(&'static str, bool)> {
@@ -59,7 +59,7 @@ async fn personal_columns(
     let sent_to: Option<String> =
         sqlx::query_scalar("SELECT sent_to FROM identity.verification_tokens WHERE user_id = $1")
             .bind(somebody.user.uuid())
-            .fetch_one(reader.pool())
+            .fetch_one(world.pool())
             .await
             .unwrap();
     vec![
@@ -92,14 +92,14 @@ async fn every_personal_column_of_an_erased_person_is_null_and_only_theirs() {
         let (bob, bobs) = furnish(&people, "bob").await;
         if folded_before {
             let reader = people.folded().await;
-            let columns = personal_columns(&reader, ada, adas).await;
+            let columns = personal_columns((&people.world, &reader), ada, adas).await;
             assert!(columns.iter().all(|(_, some)| *some), "{columns:?}");
         }
         people.world.erase(ada.person, 2).await;
         let reader = people.folded().await;
-        let columns = personal_columns(&reader, ada, adas).await;
+        let columns = personal_columns((&people.world, &reader), ada, adas).await;
         assert!(columns.iter().all(|(_, some)| !*some), "{folded_before}: {columns:?}");
-        let columns = personal_columns(&reader, bob, bobs).await;
+        let columns = personal_columns((&people.world, &reader), bob, bobs).await;
         assert!(columns.iter().all(|(_, some)| *some), "{folded_before}: {columns:?}");
         assert_rebuild_is_live(&people).await;
     }
@@ -110,7 +110,7 @@ async fn the_personal_columns_are_those_the_tables_name() {
     let people = People::new().await;
     let (ada, session) = furnish(&people, "ada").await;
     let reader = people.folded().await;
-    let columns = personal_columns(&reader, ada, session).await;
+    let columns = personal_columns((&people.world, &reader), ada, session).await;
     let mut known: Vec<_> = columns.into_iter().map(|(column, _)| column.to_owned()).collect();
     known.sort();
     // Each migration says which columns are personal, in words.
@@ -149,8 +149,8 @@ async fn what_comes_after_an_erasure_brings_nothing_back() {
     engine.flush(&mut transaction, &lease).await.unwrap();
     transaction.commit().await.unwrap();
     leases.release(&lease).await.unwrap();
-    let reader = Reader::new(world.pool().clone());
-    let columns = personal_columns(&reader, ada, session).await;
+    let reader = world.reader();
+    let columns = personal_columns((world, &reader), ada, session).await;
     assert!(columns.iter().all(|(_, some)| !*some), "{columns:?}");
     let row = users::by_id(&reader, ada.user).await.unwrap().unwrap();
     assert_eq!(row.disabled_reason.as_deref(), Some("gone"));

@@ -3,6 +3,7 @@
 mod erasure;
 mod lists;
 mod parking;
+mod retry;
 
 use domain::{
     identity::{
@@ -83,7 +84,7 @@ impl People {
         self.world.caught_up("identity").await;
         runner.stop().await;
         assert_eq!(self.world.replay().parked().await.unwrap(), []);
-        Reader::new(self.world.pool().clone())
+        self.world.reader()
     }
 }
 

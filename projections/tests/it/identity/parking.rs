@@ -2,7 +2,7 @@
 
 use domain::identity::{CredentialId, user::UserEvent};
 use projections::{
-    PageRequest, Reader,
+    PageRequest,
     identity::{credentials, users},
 };
 
@@ -21,7 +21,7 @@ async fn what_is_parked_changes_no_row_at_all_and_keeps_all_of_them_waiting() {
     let runner = people.world.runner();
     people.world.caught_up("identity").await;
     runner.stop().await;
-    let reader = Reader::new(people.world.pool().clone());
+    let reader = people.world.reader();
     let row = users::by_id(&reader, ada.user).await.unwrap().unwrap();
     assert_eq!((row.std.stream_version, row.disabled_reason), (1, None));
     let page = PageRequest::first(1);

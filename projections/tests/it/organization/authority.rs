@@ -167,7 +167,7 @@ async fn a_key_carries_its_scopes_at_home_and_nothing_else() {
 async fn the_answer_says_how_far_the_tables_are() {
     let tenants = Tenants::new().await;
     let (_, principal, _) = tenants.granted_member().await;
-    let reader = projections::Reader::new(tenants.world.pool().clone());
+    let reader = tenants.world.reader();
     let acme = Some(tenants.acme);
     let before = authority::grants(&reader, principal, acme, at(0)).await.unwrap();
     assert_eq!((before.position, before.organization_status), (Position(0), None));

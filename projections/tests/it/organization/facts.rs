@@ -68,6 +68,16 @@ pub(super) fn invited(
     }
 }
 
+/// An end, which takes the key with it.
+pub(super) fn declined(id: InvitationId) -> InvitationEvent {
+    InvitationEvent::Declined { resolved_at: at(5), key_ids: vec![id.key()] }
+}
+
+/// Another end.
+pub(super) fn revoked(id: InvitationId) -> InvitationEvent {
+    InvitationEvent::Revoked { resolved_at: at(5), key_ids: vec![id.key()] }
+}
+
 pub(super) fn role(
     owner: Option<OrganizationId>,
     id: RoleId,

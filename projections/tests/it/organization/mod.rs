@@ -6,6 +6,7 @@ mod facts;
 mod identity_providers;
 mod invitations;
 mod members;
+mod retry;
 mod roles;
 mod sweeps;
 mod workspaces;
@@ -87,6 +88,6 @@ impl Tenants {
         }
         runner.stop().await;
         assert_eq!(self.world.replay().parked().await.unwrap(), []);
-        Reader::new(self.world.pool().clone())
+        self.world.reader()
     }
 }

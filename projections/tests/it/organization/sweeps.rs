@@ -2,9 +2,10 @@
 
 use domain::{
     identity::{UserId, person::PersonEvent},
-    kernel::{KeyId, TenantId},
+    kernel::{KeyId, TenantId, testing::at},
     organization::{
-        OrganizationId, Principal, PrincipalKind, Scope, ScopeKind, WorkspaceId,
+        InvitationId, OrganizationId, Principal, PrincipalKind, Scope, ScopeKind, WorkspaceId,
+        invitation::{InvitationEvent as E, InvitationStatus},
         organization::OrganizationEvent,
     },
 };
@@ -130,4 +131,67 @@ async fn a_destroyed_key_takes_with_it_what_it_sealed_and_nothing_else() {
         assert!(row.last_used_at.is_some());
         tenants.assert_rebuild_is_live().await;
     }
+}
+
+#[tokio::test]
+async fn an_invitation_that_has_ended_tells_nothing_of_the_invited() {
+    let ends = |id: InvitationId| {
+        let (user_id, resolved_at) = (UserId::from_uuid(mint()), at(5));
+        let key_ids = || vec![id.key()];
+        [
+            E::Accepted { user_id, resolved_at, key_ids: key_ids() },
+            E::Declined { resolved_at, key_ids: key_ids() },
+            E::Revoked { resolved_at, key_ids: key_ids() },
+            E::Expired { resolved_at, key_ids: key_ids() },
+        ]
+    };
+    for folded_before in [true, false] {
+        let tenants = Tenants::new().await;
+        let acme = tenants.acme;
+        let waits = tenants.invite(acme, "bob@example.org", &[]).await;
+        for which in 0..4 {
+            let ended = tenants.invite(acme, "ada@example.org", &[]).await;
+            if folded_before {
+                tenants.folded().await;
+            }
+            tenants.record_after(acme, ended, 1, &ends(ended)[which..=which]).await;
+            let reader = tenants.folded().await;
+            let row = invitations::by_id(&reader, acme, ended).await.unwrap().unwrap();
+            assert_eq!((row.email, row.message), (None, None), "{folded_before}");
+            assert_eq!(row.resolved_at, Some(at(5)));
+        }
+        let reader = tenants.folded().await;
+        let row = invitations::by_id(&reader, acme, waits).await.unwrap().unwrap();
+        assert_eq!(row.email.as_deref(), Some("bob@example.org"));
+        tenants.assert_rebuild_is_live().await;
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_waits_behind_a_parked_event_clears_the_row_all_the_same() {
+    let tenants = Tenants::new().await;
+    let acme = tenants.acme;
+    let (ada, bob) = (
+        tenants.invite(acme, "ada@example.org", &[]).await,
+        tenants.invite(acme, "bob@example.org", &[]).await,
+    );
+    let reader = tenants.folded().await;
+    // The link of another invitation: no table can hold it twice.
+    let resent = E::Resent {
+        token_hash: format!("hash of {bob}"),
+        count: 2,
+        sent_at: at(1),
+        expires_at: at(200),
+    };
+    tenants.record_after(acme, ada, 1, &[resent]).await;
+    tenants.record_after(acme, ada, 2, &[facts::declined(ada)]).await;
+    let runner = tenants.world.runner();
+    tenants.world.caught_up("organization").await;
+    runner.stop().await;
+    assert_eq!(tenants.world.replay().parked().await.unwrap().len(), 2);
+    let row = invitations::by_id(&reader, acme, ada).await.unwrap().unwrap();
+    assert_eq!((row.status, row.email, row.message), (InvitationStatus::Pending, None, None));
+    let row = invitations::by_id(&reader, acme, bob).await.unwrap().unwrap();
+    assert_eq!(row.email.as_deref(), Some("bob@example.org"));
+    tenants.assert_rebuild_is_live().await;
 }
