@@ -268,8 +268,8 @@ impl From<Unavailable> for Problem {
 impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
         match error {
-            QueryError::Database(sqlx::Error::Database(_)) => Self::internal(error),
-            QueryError::Database(_) => Self::new(&UNAVAILABLE).retry_after(1).cause(error),
+            // A server that goes or comes refuses as well: what that means is judged as of the log.
+            QueryError::Database(fault) => Unavailable::from(fault).into(),
             QueryError::Log(fault) => fault.into(),
         }
     }

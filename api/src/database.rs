@@ -1,8 +1,8 @@
 //! The database of the installation: one that is named, or a private one.
 //!
-//! Owns finding or starting it and the two ways to connect: as the owner of the tables, for
-//! migrations and rebuilds, and as the role of the running platform, which can add to the log but
-//! never change it.
+//! Owns finding or starting it and the ways to connect: as the owner of the tables, for migrations
+//! and rebuilds; as the role of the running platform, which can add to the log but never change it,
+//! and only read the read tables; and as the role that writes those.
 
 use std::{
     path::PathBuf,
@@ -10,6 +10,7 @@ use std::{
 };
 
 use cluster::{Cluster, ClusterError, Settings};
+use migrations::Role;
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -19,8 +20,6 @@ use crate::config::Config;
 
 /// The name of the database inside a private server.
 const NAME: &str = "commonhold";
-/// The role the running platform takes on.
-const ROLE: &str = "commonhold_app";
 /// How long a command waits for another process that is starting its private server.
 const STARTING: Duration = Duration::from_secs(20);
 
@@ -132,6 +131,12 @@ impl Database {
         Ok(Self { options: options.application_name("platformctl"), cluster: None })
     }
 
+    /// Whether the server was started by this process, so that nobody else can be at work on it.
+    #[must_use]
+    pub const fn is_fresh(&self) -> bool {
+        self.cluster.is_some()
+    }
+
     /// Connects as the owner of the tables.
     #[must_use]
     pub fn owner(&self) -> PgConnectOptions {
@@ -141,11 +146,22 @@ impl Database {
     /// Connects as the role of the running platform.
     #[must_use]
     pub fn app(&self) -> PgConnectOptions {
-        self.options.clone().options([("role", ROLE)])
+        self.taking_on(Role::App)
     }
 
-    /// A pool for the running platform. A connection that comes back inside a transaction, as
-    /// after a dropped unit of work, is closed and never lent again (sqlx#4385).
+    /// Connects as the role that writes the read tables.
+    #[must_use]
+    pub fn projector(&self) -> PgConnectOptions {
+        self.taking_on(Role::Projector)
+    }
+
+    fn taking_on(&self, role: Role) -> PgConnectOptions {
+        self.options.clone().options([("role", role.as_str())])
+    }
+
+    /// A pool for the running platform's units of work; read tables are read through a
+    /// [`Reader`](projections::Reader). A connection that comes back inside a transaction, as after
+    /// a dropped unit of work, is closed and never lent again (sqlx#4385).
     ///
     /// # Errors
     /// If the database cannot be reached.

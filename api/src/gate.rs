@@ -1,12 +1,18 @@
 //! The one gate every request passes: who asks, whether they may, and what surrounds the call.
 //!
 //! Owns reading bearer tokens and API keys, naming the organization of the path, and checking
-//! the authorisation table. Tenants come from the path and the caller's standing in it, never
-//! from a body. Use cases check again: a route that forgets is still refused.
+//! the authorisation table. Stands before the handlers, so that whoever may not pass learns that
+//! and nothing else, whatever is wrong with the request besides. Tenants come from the path and
+//! the caller's standing in it, never from a body. Use cases check again: a route that forgets is
+//! still refused.
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::{
+    extract::{FromRequest, FromRequestParts, RawPathParams, Request, State},
+    middleware::Next,
+    response::Response,
+};
 use commands::{Caller, Context, Done, Grants, UseCase};
 use domain::{
     identity::UserId,
@@ -102,22 +108,44 @@ impl Call {
     }
 }
 
-impl FromRequestParts<App> for Call {
+/// The gate itself: a middleware of every route, which leaves the [`Call`] to the handler.
+///
+/// # Errors
+/// 401 without a valid credential, before anything else of the request is read; 403 and 404 for
+/// those who may not.
+pub async fn pass(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let call = Call::admit(&mut parts, &app).await?;
+    parts.extensions.insert(call);
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+impl<S: Sync> FromRequestParts<S> for Call {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let call = parts.extensions.remove::<Self>();
+        call.ok_or_else(|| Problem::internal("the gate is not in front of this route"))
+    }
+}
+
+impl Call {
+    async fn admit(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let access = parts.extensions.get::<Access>().copied();
         let access = access.ok_or_else(|| Problem::internal("a route without access"))?;
         let request = RequestContext::from_request_parts(parts, app).await?;
-        let MinPosition(wanted) = MinPosition::from_request_parts(parts, app).await?;
         let now = app.clock.now();
+        // Whoever may ask without a proof is not stopped by a stale one.
+        let proof = match access.is_public() {
+            true => None,
+            false => Some(proof(parts, app, now).await?),
+        };
         let named = Named::read(parts, app).await?;
-        let caller = if access.is_public() {
-            // Whoever may ask without a proof is not stopped by a stale one.
-            Caller::anonymous()
-        } else {
-            let proof =
-                proof(parts, app, now).await?.ok_or_else(|| Problem::new(&INVALID_TOKEN))?;
+        let caller = if let Some(proof) = proof {
             app.limits.account(proof.account())?;
             let standing = app.authority.standing(proof, named.organization, now).await?;
             let caller = caller(proof, &standing, named.workspace);
@@ -125,8 +153,11 @@ impl FromRequestParts<App> for Call {
                 key_use::note(app, &caller, (principal, key), &request, now);
             }
             caller
+        } else {
+            Caller::anonymous()
         };
         admit(access, &caller, &named)?;
+        let MinPosition(wanted) = MinPosition::from_request_parts(parts, app).await?;
         let route = format!("{} {}", parts.method, parts.uri.path());
         Ok(Self {
             app: app.clone(),
@@ -153,9 +184,10 @@ struct Named {
 
 impl Named {
     async fn read(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let params = RawPathParams::from_request_parts(parts, app).await;
-        let params = params.map_err(|_| Problem::not_found())?;
         let mut named = Self::default();
+        let Ok(params) = RawPathParams::from_request_parts(parts, app).await else {
+            return Ok(Self { nothing: true, ..named });
+        };
         for (name, value) in &params {
             match name {
                 "organization_id" => {
@@ -249,11 +281,11 @@ fn caller(proof: Proof, standing: &Standing, workspace: Option<WorkspaceId>) -> 
     Caller { actor, person: standing.person, grants }
 }
 
-/// The proof of identity a request carries, if it carries one.
-async fn proof(parts: &Parts, app: &App, now: Timestamp) -> Result<Option<Proof>, Problem> {
+/// The proof of identity a request carries.
+async fn proof(parts: &Parts, app: &App, now: Timestamp) -> Result<Proof, Problem> {
     let refused = || Problem::new(&INVALID_TOKEN);
     let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let value = values.next().ok_or_else(refused)?;
     if values.next().is_some() {
         return Err(refused());
     }
@@ -263,11 +295,11 @@ async fn proof(parts: &Parts, app: &App, now: Timestamp) -> Result<Option<Proof>
         return Err(refused());
     }
     if let Some(key) = ApiKeySecret::parse(token) {
-        return api_key(app, &key, now).await.map(Some);
+        return api_key(app, &key, now).await;
     }
     let claims = app.tokens.verify(token, now).map_err(|_| refused())?;
     let session = domain::identity::SessionId::from_uuid(claims.sid);
-    Ok(Some(Proof::Session(UserId::from_uuid(claims.sub), session)))
+    Ok(Proof::Session(UserId::from_uuid(claims.sub), session))
 }
 
 async fn api_key(app: &App, key: &ApiKeySecret, now: Timestamp) -> Result<Proof, Problem> {

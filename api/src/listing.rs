@@ -1,10 +1,15 @@
 //! Pages of lists, the same for every resource: `limit`, `cursor`, `Link`.
 
+use std::borrow::Cow;
+
 use domain::kernel::TenantId;
 use http::{HeaderValue, Uri};
 use projections::PageRequest;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema, Type},
+};
 
 use crate::{
     cursor::{Cursors, Scope, next_link},
@@ -25,13 +30,37 @@ pub struct Paging {
 }
 
 /// A page of a list.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 pub struct List<T> {
     /// The rows.
     pub items: Vec<T>,
     /// The cursor of the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+}
+
+// By hand: derived, every list has the same name in the description, and so the rows of one.
+impl<T: ToSchema> ToSchema for List<T> {
+    fn name() -> Cow<'static, str> {
+        format!("{}List", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        T::schemas(schemas);
+        schemas.push((T::name().into_owned(), T::schema()));
+    }
+}
+
+impl<T: ToSchema> PartialSchema for List<T> {
+    fn schema() -> RefOr<Schema> {
+        let items = ArrayBuilder::new().items(Ref::from_schema_name(T::name()));
+        let items = items.description(Some("The rows"));
+        let cursor = ObjectBuilder::new().schema_type(Type::String);
+        let cursor = cursor.description(Some("The cursor of the next page; absent on the last"));
+        let list = ObjectBuilder::new().description(Some("A page of a list"));
+        let list = list.property("items", items.build()).required("items");
+        list.property("next_cursor", cursor.build()).build().into()
+    }
 }
 
 /// One list with one filter: what a cursor belongs to.

@@ -1,6 +1,6 @@
 //! Metrics, named as OpenTelemetry names them, in the OpenMetrics text format.
 //!
-//! Owns the registry and the duration of requests. Refuses labels without bound: a path is
+//! Owns the registry, the duration of requests and the count of refusals. Refuses labels without bound: a path is
 //! counted by its route, an unknown method as one.
 
 use std::{
@@ -17,11 +17,14 @@ use axum::{
 use http::{Method, header};
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
-use crate::{problem::Problem, telemetry};
+use crate::{
+    problem::{self, Code, Problem},
+    telemetry,
+};
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -38,10 +41,38 @@ struct RequestLabels {
     status: u16,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProblemLabels {
+    code: &'static str,
+}
+
+/// Refusals by their code. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Refusals(Family<ProblemLabels, Counter>);
+
+impl Refusals {
+    /// Every code of the catalogue at zero, so that the first of its kind is a rise.
+    pub(crate) fn new() -> Self {
+        let family = Family::default();
+        for known in problem::all() {
+            drop(family.get_or_create(&ProblemLabels { code: known.code }));
+        }
+        Self(family)
+    }
+
+    /// Counts an answer, if it is a refusal.
+    pub fn count(&self, response: &Response) {
+        if let Some(Code(code)) = response.extensions().get() {
+            self.0.get_or_create(&ProblemLabels { code }).inc();
+        }
+    }
+}
+
 /// The metrics of the process.
 pub struct Metrics {
     registry: Mutex<Registry>,
     durations: Durations,
+    refusals: Refusals,
 }
 
 impl fmt::Debug for Metrics {
@@ -57,7 +88,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A registry with the request durations.
+    /// A registry with the request durations and the refusals.
     #[must_use]
     pub fn new() -> Self {
         let durations: Durations = Family::new_with_constructor(|| Histogram::new(BUCKETS));
@@ -68,7 +99,19 @@ impl Metrics {
             Unit::Seconds,
             durations.clone(),
         );
-        Self { registry: Mutex::new(registry), durations }
+        let refusals = Refusals::new();
+        registry.register(
+            "http_server_problems",
+            "Answers that were refusals, by the code of the problem",
+            refusals.0.clone(),
+        );
+        Self { registry: Mutex::new(registry), durations, refusals }
+    }
+
+    /// Where refusals are counted that no middleware sees.
+    #[must_use]
+    pub fn refusals(&self) -> Refusals {
+        self.refusals.clone()
     }
 
     /// Lets a part of the process add its own metrics.
@@ -97,6 +140,7 @@ pub async fn layer(State(metrics): State<Arc<Metrics>>, request: Request, next: 
     let response = next.run(request).await;
     let labels = RequestLabels { method, route, status: response.status().as_u16() };
     metrics.durations.get_or_create(&labels).observe(started.elapsed().as_secs_f64());
+    metrics.refusals.count(&response);
     response
 }
 

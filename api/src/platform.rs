@@ -5,7 +5,7 @@
 
 use std::{num::NonZeroUsize, sync::Arc};
 
-use axum::Router;
+use axum::{Router, middleware};
 use commands::{
     notify::{Notifier, NotifierHandle, Retry},
     policy::{PolicyHandle, PolicyRunner},
@@ -14,12 +14,13 @@ use domain::kernel::Position;
 use eventstore::{Leases, Postgres, Processes, Store};
 use projections::{Positions, Reader, Runner, RunnerHandle};
 use sqlx::{PgPool, postgres::PgPoolOptions};
-use tokio::task::JoinHandle;
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     access_table::ACCESS_TABLE,
     app::{App, Parts},
     authority::Authority,
+    bell::{self, Bell},
     clock::Clock,
     config::Config,
     crypto::{
@@ -33,13 +34,14 @@ use crate::{
     cursor::Cursors,
     database::{Database, DatabaseError},
     domain_proof::Internet,
-    edge, gauges,
+    edge, gate, gauges,
     health::Health,
     jwks,
     key_use::KeyUses,
-    mail::{self, MailPost, Templates},
+    mail::{self, MailPost, Mailer, Templates},
     metrics::Metrics,
     rate::{Limits, LoginGuard, LoginRules},
+    room,
     routes::{Built, Routes},
     seed::{self, Admin, SeedError},
 };
@@ -94,7 +96,8 @@ pub struct Platform {
     runner: RunnerHandle,
     policies: PolicyHandle,
     notifier: NotifierHandle,
-    tasks: [JoinHandle<()>; 2],
+    bell: Option<Bell>,
+    tasks: Vec<JoinHandle<()>>,
     pool: PgPool,
     database: Database,
 }
@@ -117,11 +120,13 @@ impl Platform {
     /// # Errors
     /// What is missing, and what to do about it.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let mailer = mail::mailer(&config.mail)?;
         let database = Database::open(&config).await?;
-        Self::over(database, config, clock).await
+        Self::over(database, config, clock, mailer).await
     }
 
-    /// Starts everything but the listener, over a database that is open already.
+    /// Starts everything but the listener, over a database that is open already, with this way
+    /// out for mails.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -129,6 +134,7 @@ impl Platform {
         database: Database,
         config: Config,
         clock: Clock,
+        mailer: Arc<dyn Mailer>,
     ) -> Result<Self, StartError> {
         let built = built()?;
         let (directory, _) = KeyDirectory::open(&config.keys.dir, clock.seconds())?;
@@ -137,14 +143,18 @@ impl Platform {
 
         migrate(&database).await?;
         let pool = database.pool(config.database.max_connections).await?;
+        if database.is_fresh() {
+            // Those of a killed process would hold for seconds.
+            Leases::new(pool.clone()).release_all().await?;
+        }
         let postgres = Postgres::connect(database.app()).await?;
         let store = Store::postgres(postgres, master.wrapping()).await?;
-        let reader = Reader::new(pool.clone());
+        let reader = Reader::new(&database.owner(), config.database.max_connections);
         let positions = Positions::new(Leases::new(pool.clone()));
         let runner = Runner {
             store: store.clone(),
             pool: pool.clone(),
-            writing: database.app(),
+            writing: database.projector(),
             positions: positions.clone(),
         };
         let runner = runner.start();
@@ -157,16 +167,20 @@ impl Platform {
         let log = Log { store, reader, positions, authority };
         let parts = parts(config, clock, &master, keyring, (log, limits.clone()))?;
         let app = App::new(parts);
-        let health = Arc::new(checks(&app, &pool));
         let metrics = Arc::new(Metrics::new());
-        let gauges =
-            gauges::register(&metrics, app.store.clone(), app.positions.clone(), pool.clone());
+        let bell = Bell::start(app.store.clone(), &app.config.nats, &metrics).await?;
+        let health = Arc::new(checks(&app, &pool, bell.as_ref().map(Bell::state)));
+        // A server of somebody else's keeps its data elsewhere.
+        let own = &app.config.database;
+        let data_dir = own.url.is_none().then(|| own.data_dir.clone());
+        let gauges = gauges::register(&metrics, &app, &pool, data_dir.clone());
+        let room = data_dir.map(|dir| room::keep(app.store.clone(), dir, own.min_free_bytes));
         let admin = seed::seed(&app.store, &app.digests, &app.hashing, &app.clock).await?;
         let processes = Processes::new(pool.clone());
         let clock = app.clock.clone();
         let policies =
             PolicyRunner::new(app.store.clone(), processes, Arc::new(move || clock.now())).start();
-        let notifier = notifier(&app, &pool)?;
+        let notifier = notifier(&app, &pool, mailer, &metrics)?;
         let router = service(built, &app, &health, &metrics, &limits);
         Ok(Self {
             app,
@@ -177,7 +191,8 @@ impl Platform {
             runner,
             policies,
             notifier,
-            tasks: [tail, gauges],
+            bell,
+            tasks: [tail, gauges].into_iter().chain(room).collect(),
             pool,
             database,
         })
@@ -189,7 +204,11 @@ impl Platform {
         self.notifier.stop().await;
         self.policies.stop().await;
         self.runner.stop().await;
+        if let Some(bell) = self.bell {
+            bell.stop().await;
+        }
         self.tasks.iter().for_each(JoinHandle::abort);
+        self.app.reader.close().await;
         self.pool.close().await;
         self.database.close().await;
     }
@@ -247,13 +266,18 @@ fn parts(
 }
 
 /// Who carries the letters of the platform.
-fn notifier(app: &App, pool: &PgPool) -> Result<NotifierHandle, StartError> {
+fn notifier(
+    app: &App,
+    pool: &PgPool,
+    mailer: Arc<dyn Mailer>,
+    metrics: &Metrics,
+) -> Result<NotifierHandle, StartError> {
     let templates = Templates::new(&app.config.http.public_url)?;
-    let mailer = mail::mailer(&app.config.mail)?;
+    let post = MailPost::new(templates, mailer, app.digests.clone()).watched(metrics);
     let notifier = Notifier {
         store: app.store.clone(),
         processes: Processes::new(pool.clone()),
-        post: Arc::new(MailPost::new(templates, mailer, app.digests.clone())),
+        post: Arc::new(post),
         since: app.clock.now(),
         retry: Retry::default(),
     };
@@ -277,13 +301,14 @@ fn service(
     limits: &Arc<Limits>,
 ) -> Router {
     let description = built.description_json();
-    let inner = built.router.with_state(app.clone());
+    let gate = middleware::from_fn_with_state(app.clone(), gate::pass);
+    let inner = built.router(|handler| handler.route_layer(gate.clone())).with_state(app.clone());
     let pages = edge::pages(health, metrics, description).merge(jwks::router(app.keyring.clone()));
     edge::around(inner.merge(pages), &app.config, metrics, limits)
 }
 
 /// What must hold for requests to be answered.
-fn checks(app: &App, pool: &PgPool) -> Health {
+fn checks(app: &App, pool: &PgPool, bell: Option<watch::Receiver<bell::State>>) -> Health {
     let mut health = Health::new();
     let asked = pool.clone();
     health = health.check("database", move || {
@@ -318,5 +343,9 @@ fn checks(app: &App, pool: &PgPool) -> Health {
             Ok(format!("at the head of the log, position {head}"))
         })
     });
-    health
+    // Told and never a fault: without the bell readers poll.
+    health.check("bell", move || {
+        let state = bell.as_ref().map(|bell| bell.borrow().to_string());
+        async { Ok(state.unwrap_or_else(|| "none (nats.url)".to_owned())) }
+    })
 }

@@ -15,6 +15,10 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 
 use crate::{config::Config, context::RequestContext, problem::Cause};
 
+/// What is not written unless `log.filter` asks for it: the NATS client has a line for every try
+/// to connect, of which the bell tells once.
+const QUIET: &str = "async_nats=off";
+
 /// Why the log cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
@@ -31,7 +35,8 @@ pub enum TelemetryError {
 /// # Errors
 /// [`TelemetryError`].
 pub fn init(config: &Config) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(&config.log.filter).map_err(TelemetryError::Filter)?;
+    let directives = format!("{QUIET},{}", config.log.filter);
+    let filter = EnvFilter::try_new(directives).map_err(TelemetryError::Filter)?;
     let registry = tracing_subscriber::registry().with(filter);
     let lines = fmt::layer().with_writer(std::io::stderr);
     // A file or a pipe is no place for colours; on a terminal `NO_COLOR` has its say already.

@@ -1,17 +1,23 @@
-//! What integration tests share: one throw-away PostgreSQL per test process, and a migrated
-//! database of its own for each test.
+//! What integration tests share: one throw-away PostgreSQL per test process, a migrated database of
+//! its own for each test, and a NATS server or a Prometheus for who needs one.
 //!
-//! Owns the server's life and the template. Refuses to be part of the product: nothing but
-//! `[dev-dependencies]` may name it.
+//! Owns the servers' lives and the template. Refuses to be part of the product: nothing but
+//! `[dev-dependencies]` may name it, and crates that nothing ships.
 //!
 //! `COMMONHOLD_TEST_SERVER_URL` names a server to use instead of a private one; its user must be
 //! allowed to create databases.
 
 mod database;
+mod mutations;
+mod nats;
+mod prometheus;
 mod server;
 mod template;
 
 pub use database::TestDb;
+pub use mutations::{Mutations, mutations};
+pub use nats::Nats;
+pub use prometheus::Prometheus;
 
 /// A fresh database with every migration applied.
 ///

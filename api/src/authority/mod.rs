@@ -89,13 +89,27 @@ struct Kept {
     changed: Position,
     /// When the log was last heard of.
     heard: Option<Instant>,
+    /// Standings dropped because an event touched them.
+    voided: u64,
+}
+
+/// The cache as operators see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watched {
+    /// For how long the log was not heard of; nothing if it never was.
+    pub heard: Option<Duration>,
+    /// Standings kept.
+    pub kept: usize,
+    /// Standings dropped because an event touched them.
+    pub voided: u64,
 }
 
 impl Authority {
     /// Nothing kept yet, and nothing allowed before [`Self::follow`] has heard from the log.
     #[must_use]
     pub fn new(store: Store, reader: Reader, positions: Positions) -> Self {
-        let kept = Kept { standings: LruCache::new(KEPT), changed: Position(0), heard: None };
+        let kept =
+            Kept { standings: LruCache::new(KEPT), changed: Position(0), heard: None, voided: 0 };
         Self { inner: Arc::new(Inner { store, reader, positions, kept: Mutex::new(kept) }) }
     }
 
@@ -115,6 +129,14 @@ impl Authority {
                 }
             }
         })
+    }
+
+    /// How the cache fares.
+    #[must_use]
+    pub fn watch(&self) -> Watched {
+        let kept = self.lock();
+        let heard = kept.heard.map(|heard| heard.elapsed());
+        Watched { heard, kept: kept.standings.len(), voided: kept.voided }
     }
 
     /// What a proof is worth now.
@@ -273,7 +295,7 @@ impl Authority {
             let stream = envelope.stream;
             let touches: Box<dyn Fn(&Key) -> bool> = match (&*envelope.category, &*envelope.name) {
                 // What happens at every sign-in changes nobody's rights.
-                (UserEvent::CATEGORY, "login_succeeded" | "login_failed")
+                (UserEvent::CATEGORY, "login_succeeded" | "login_failed" | "password_rehashed")
                 | (SessionEvent::CATEGORY, "started" | "refreshed")
                 | (ServicePrincipalEvent::CATEGORY, "key_used" | "created") => continue,
                 (UserEvent::CATEGORY, _) => Box::new(move |(proof, _)| proof.is_user(stream)),
@@ -299,6 +321,7 @@ impl Authority {
                 kept.standings.iter().map(|(key, _)| *key).filter(|key| touches(key)).collect();
             for key in gone {
                 kept.standings.pop(&key);
+                kept.voided = kept.voided.saturating_add(1);
             }
         }
         kept.heard = Some(Instant::now());

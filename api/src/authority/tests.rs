@@ -131,11 +131,11 @@ impl World {
         let runner = Runner {
             store: store.clone(),
             pool: db.pool.clone(),
-            writing: options,
+            writing: options.clone(),
             positions: positions.clone(),
         };
         let runner = runner.start();
-        let reader = Reader::new(db.pool.clone());
+        let reader = Reader::new(&options, 2);
         let authority = Authority::new(store.clone(), reader, positions);
 
         let (user, session) = signed_in(&store).await;

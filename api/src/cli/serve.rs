@@ -62,6 +62,7 @@ async fn serve(config: Config, output: &Output) -> Result<(), Failure> {
     let draining = platform.health.clone();
     let router = platform.router.clone();
     let ended = server
+        .watched(&platform.metrics)
         .run(router, async move {
             stop.await;
             draining.draining();

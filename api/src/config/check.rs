@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use url::Url;
 
-use super::{Config, Environment, MailAdapter, Secret};
+use super::{Config, Environment, MailAdapter, Nats, Secret};
 
 /// Below this, argon2id does not reach the least that ASVS 5 accepts (46 MiB in one pass).
 const PASSWORD_MIN_KIB_PASSES: u64 = 47_104;
@@ -14,6 +14,7 @@ pub(super) fn unsafe_values(config: &Config) -> Vec<(&'static str, String)> {
     let mut faults = Faults(Vec::new());
     faults.http(config);
     faults.others(config);
+    faults.nats(&config.nats);
     if config.environment == Environment::Production {
         faults.production(config);
     }
@@ -109,6 +110,8 @@ impl Faults {
             "auth.login_failures_per_minute",
             "must be at least 1",
         );
+        let floor_ok = auth.answer_floor_millis <= 2_000;
+        self.refuse_if(!floor_ok, "auth.answer_floor_millis", "must be at most 2000");
         let limits = &config.rate_limit;
         for (key, rate) in [
             ("rate_limit.per_address_per_minute", limits.per_address_per_minute),
@@ -117,6 +120,26 @@ impl Faults {
             self.refuse_if(zero(rate), key, "must be at least 1");
         }
         self.refuse_if(limits.max_keys < 100, "rate_limit.max_keys", "must be at least 100");
+    }
+
+    fn nats(&mut self, nats: &Nats) {
+        let servers = nats.url.iter().flat_map(|url| url.split(','));
+        self.refuse_if(
+            !servers.map(str::trim).all(is_nats_server),
+            "nats.url",
+            "each must be nats://host:port or tls://host:port, without credentials",
+        );
+        self.refuse_if(
+            nats.user.is_some() != nats.password.is_some(),
+            "nats.user",
+            "goes together with nats.password",
+        );
+        let ways = [nats.user.is_some(), nats.token.is_some(), nats.credentials_file.is_some()];
+        self.refuse_if(
+            ways.into_iter().filter(|way| *way).count() > 1,
+            "nats.url",
+            "can be signed in to in one way: nats.user, nats.token or nats.credentials_file",
+        );
     }
 
     fn production(&mut self, config: &Config) {
@@ -154,6 +177,19 @@ impl Faults {
 fn is_origin(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
+    })
+}
+
+/// `scheme://host[:port]`: credentials have keys of their own, which are kept secret.
+fn is_nats_server(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "nats" | "tls")
+            && url.host_str().is_some_and(|host| !host.is_empty())
+            && url.username().is_empty()
+            && url.password().is_none()
+            && matches!(url.path(), "" | "/")
+            && url.query().is_none()
+            && url.fragment().is_none()
     })
 }
 
@@ -219,6 +255,18 @@ mod tests {
         assert_eq!(any, ["http.cors_origins"]);
         let smtp = keys(|config| config.mail.adapter = MailAdapter::Smtp);
         assert_eq!(smtp, ["mail.smtp_url"]);
+        let nats = |change: fn(&mut Nats)| keys(|config| change(&mut config.nats));
+        let usable = "nats://10.0.0.1:4222, tls://nats.example.org";
+        assert_eq!(keys(|config| config.nats.url = Some(usable.into())), Vec::<&str>::new());
+        for url in ["", "nats", "http://a", "nats://", "nats://u:p@a", "nats://a/x", "nats://a,"] {
+            assert_eq!(keys(|config| config.nats.url = Some(url.into())), ["nats.url"], "{url}");
+        }
+        assert_eq!(nats(|nats| nats.user = Some("u".into())), ["nats.user"]);
+        let twice = |nats: &mut Nats| {
+            nats.token = Some("t".to_owned().into());
+            nats.credentials_file = Some("c".into());
+        };
+        assert_eq!(nats(twice), ["nats.url"]);
         assert_eq!(
             keys(|config| config.auth.password_iterations = 0),
             ["auth.password_memory_kib"]

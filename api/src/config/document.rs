@@ -37,14 +37,20 @@ pub const KEYS: &[Key] = &[
     key("http.body_limit_bytes", "largest body of a request"),
     key("http.header_limit_bytes", "largest request line with headers"),
     key("http.header_timeout_seconds", "longest wait for the headers of a request"),
-    key("http.body_timeout_seconds", "longest wait for the body of a request"),
+    key(
+        "http.body_timeout_seconds",
+        "longest wait for the body of a request, and for a client that takes nothing of an answer",
+    ),
     key(
         "http.request_timeout_seconds",
         "longest wait for an answer; what was begun is finished in the background",
     ),
     key("http.idle_timeout_seconds", "longest wait for the next request on an open connection"),
     key("http.drain_timeout_seconds", "longest wait for running requests when stopping"),
-    key("http.max_connections", "most connections at once; others wait in the system's queue"),
+    key(
+        "http.max_connections",
+        "most connections at once; who comes then takes the place of whoever kept the server waiting longest",
+    ),
     key("http.max_requests", "most requests being answered at once; others get `overloaded`"),
     key("http.cors_origins", "origins that browsers may call from; none by default"),
     key(
@@ -55,8 +61,15 @@ pub const KEYS: &[Key] = &[
         "database.url",
         "an existing PostgreSQL server; without it the platform runs its own. `DATABASE_URL` says the same",
     ),
-    key("database.max_connections", "most connections of the pool"),
+    key(
+        "database.max_connections",
+        "most connections that read tables; as many again serve everything else, and a quarter operators' lists",
+    ),
     key("database.data_dir", "where the platform's own server keeps its data"),
+    key(
+        "database.min_free_bytes",
+        "how much must stay free there: below, commands get `storage-full` and queries go on; 0 writes until PostgreSQL itself refuses, as a server of your own does",
+    ),
     key("log.format", "`text` for people, `json` for machines; `auto` is `json` in production"),
     key("log.filter", "which lines are written, such as `info` or `info,api=debug`"),
     key("mail.adapter", "`outbox` writes mails into a folder, `smtp` sends them"),
@@ -86,6 +99,10 @@ pub const KEYS: &[Key] = &[
     ),
     key("auth.sign_ups_per_hour", "sign-ups per network"),
     key(
+        "auth.answer_floor_millis",
+        "shortest time of an answer that must not tell whether somebody is known: a failed sign-in, a sign-up, a mail asked for",
+    ),
+    key(
         "keys.dir",
         "where the master key and the signing keys lie; back it up, without it personal data is lost",
     ),
@@ -96,6 +113,14 @@ pub const KEYS: &[Key] = &[
     ),
     key("rate_limit.per_account_per_minute", "requests per user or API key"),
     key("rate_limit.max_keys", "most networks and accounts remembered at once"),
+    key(
+        "nats.url",
+        "`nats://host:port`, or `tls://…` with a certificate the system trusts; several separated by commas. Wakes the other processes on one database; without it they poll five times a second",
+    ),
+    key("nats.user", "the user to sign in as, together with `nats.password`"),
+    secret("nats.password", "the password of `nats.user`"),
+    secret("nats.token", "a token to sign in with"),
+    key("nats.credentials_file", "a `.creds` file to sign in with, read at every connection"),
 ];
 
 /// The environment variable of a key.
@@ -112,7 +137,7 @@ pub fn markdown() -> String {
          their names, and environment variables. A key `section.key` is the variable\n\
          `PLATFORM__SECTION__KEY`; lists are separated by commas. Secrets may also be read from a\n\
          file named by `PLATFORM__SECTION__KEY_FILE`. `DATABASE_URL` means `database.url`.\n\n\
-         Relative folders lie in `data_dir`. Unless set, it is `/var/lib/commonhold` for root, else\n\
+         Relative paths lie in `data_dir`. Unless set, it is `/var/lib/commonhold` for root, else\n\
          `$XDG_DATA_HOME/commonhold`, else `~/.local/share/commonhold`.\n\n\
          An unknown key or an unsafe value stops the start and is named with its layer.\n\
          `platformctl config check` prints what is in effect and where it comes from.\n\n\

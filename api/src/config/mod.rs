@@ -74,6 +74,8 @@ pub struct Config {
     pub keys: Keys,
     /// Request limits.
     pub rate_limit: RateLimit,
+    /// What wakes other processes.
+    pub nats: Nats,
 }
 
 /// The HTTP server.
@@ -118,6 +120,8 @@ pub struct Database {
     pub max_connections: u32,
     /// Where the platform's own server keeps its data.
     pub data_dir: PathBuf,
+    /// How much must stay free there; below, nothing is written.
+    pub min_free_bytes: u64,
 }
 
 /// The log.
@@ -174,6 +178,8 @@ pub struct Auth {
     pub login_failures_per_minute: u32,
     /// Sign-ups per hour and network.
     pub sign_ups_per_hour: u32,
+    /// Shortest time of an answer that must not tell whom the platform knows.
+    pub answer_floor_millis: u64,
 }
 
 /// The key directory.
@@ -196,6 +202,22 @@ pub struct RateLimit {
     pub per_account_per_minute: u32,
     /// Most networks and accounts remembered at once.
     pub max_keys: usize,
+}
+
+/// What wakes other processes that share the log.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nats {
+    /// Addresses of the servers; without them processes find each other's events by polling.
+    pub url: Option<String>,
+    /// The user to sign in as.
+    pub user: Option<String>,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// A token to sign in with.
+    pub token: Option<Secret>,
+    /// A file with a JWT and its key to sign in with.
+    pub credentials_file: Option<PathBuf>,
 }
 
 impl Config {
@@ -224,7 +246,12 @@ impl Default for Config {
             environment: Environment::Development,
             data_dir: None,
             http: Http::default(),
-            database: Database { url: None, max_connections: 16, data_dir: "postgres".into() },
+            database: Database {
+                url: None,
+                max_connections: 16,
+                data_dir: "postgres".into(),
+                min_free_bytes: 256 << 20,
+            },
             log: Log { format: LogFormat::Auto, filter: "info".into() },
             mail: Mail {
                 adapter: MailAdapter::Outbox,
@@ -241,6 +268,7 @@ impl Default for Config {
                 per_account_per_minute: 1_200,
                 max_keys: 100_000,
             },
+            nats: Nats::default(),
         }
     }
 }
@@ -280,6 +308,7 @@ impl Default for Auth {
             login_window_seconds: 900,
             login_failures_per_minute: 30,
             sign_ups_per_hour: 30,
+            answer_floor_millis: 250,
         }
     }
 }

@@ -6,7 +6,8 @@ use std::{
 };
 
 /// The keys whose relative values lie in `data_dir`.
-pub(super) const WITHIN: [&str; 3] = ["database.data_dir", "keys.dir", "mail.outbox_dir"];
+pub(super) const WITHIN: [&str; 4] =
+    ["database.data_dir", "keys.dir", "mail.outbox_dir", "nats.credentials_file"];
 
 /// A folder that does not depend on where the platform is started from. Root has another than
 /// everybody else, because the private database runs as another user, who cannot enter a home.

@@ -96,6 +96,17 @@ impl From<HashError> for Problem {
     }
 }
 
+/// How busy the pool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// Hashes being made.
+    pub running: usize,
+    /// Hashes waiting for a worker.
+    pub waiting: usize,
+    /// Most that may wait.
+    pub most_waiting: usize,
+}
+
 /// What came of checking a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -113,8 +124,10 @@ pub struct PasswordHashing(Arc<Inner>);
 
 struct Inner {
     argon2: Argon2<'static>,
+    most_workers: usize,
     workers: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
+    /// A place for each hash that waits or runs.
+    places: Arc<Semaphore>,
     /// The hash of a password nobody has: checking against it takes the time of a real check.
     dummy: String,
 }
@@ -149,9 +162,21 @@ impl PasswordHashing {
         Ok(Self(Arc::new(Inner {
             argon2,
             workers: Arc::new(Semaphore::new(workers)),
-            waiting: Arc::new(Semaphore::new(workers.saturating_mul(WAITING_PER_WORKER))),
+            places: Arc::new(Semaphore::new(workers.saturating_mul(WAITING_PER_WORKER))),
+            most_workers: workers,
             dummy,
         })))
+    }
+
+    /// How busy the pool is.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let Inner { most_workers: most, workers, places, .. } = &*self.0;
+        let running = most.saturating_sub(workers.available_permits());
+        let all = most.saturating_mul(WAITING_PER_WORKER);
+        let taken = all.saturating_sub(places.available_permits());
+        let waiting = taken.saturating_sub(running);
+        Load { running, waiting, most_waiting: all.saturating_sub(*most) }
     }
 
     /// Hashes a password, as a PHC string.
@@ -193,7 +218,7 @@ impl PasswordHashing {
         job: impl FnOnce(&Inner) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, HashError> {
         let inner = Arc::clone(&self.0);
-        let place = Arc::clone(&inner.waiting).try_acquire_owned();
+        let place = Arc::clone(&inner.places).try_acquire_owned();
         let place = place.map_err(|_| HashError::Overloaded)?;
         let worker = Arc::clone(&inner.workers).acquire_owned().await;
         let worker = worker.map_err(|_| HashError::Failed)?;
@@ -269,7 +294,8 @@ pub(super) mod tests {
     async fn a_full_queue_is_told_to_come_back() {
         let pool = PasswordHashing::with_workers(&cheap(), 1).unwrap();
         let all = u32::try_from(WAITING_PER_WORKER).unwrap();
-        let taken = Arc::clone(&pool.0.waiting).try_acquire_many_owned(all).unwrap();
+        let taken = Arc::clone(&pool.0.places).try_acquire_many_owned(all).unwrap();
+        assert_eq!(pool.load(), Load { running: 0, waiting: 64, most_waiting: 63 });
         assert_eq!(pool.hash(typed("correct horse")).await, Err(HashError::Overloaded));
         drop(taken);
         assert!(pool.hash(typed("correct horse")).await.is_ok());

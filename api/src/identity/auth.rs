@@ -24,7 +24,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
+    discreet::Floor,
     proof::{ip, seconds},
+    rehash::{self, Outdated},
     users::totp,
 };
 use crate::{
@@ -57,6 +59,7 @@ pub(super) fn routes() -> Routes<App> {
                      (`user-second-factor-required`).",
                 )
                 .body::<LoginBody>()
+                .refuses(401)
                 .answer::<TokensView>(200),
         )
         .post(
@@ -69,6 +72,7 @@ pub(super) fn routes() -> Routes<App> {
                      same successor; a later one ends the session.",
                 )
                 .body::<RefreshBody>()
+                .refuses(401)
                 .answer::<TokensView>(200),
         )
         .post("/auth/logout", logout, op("Sign out").tag(tag))
@@ -109,12 +113,22 @@ struct TokensView {
 }
 
 async fn login(call: Call, Json(body): Json<LoginBody>) -> Result<Tokens<TokensView>, Problem> {
+    let floor = Floor::begin(&call.app);
+    let answer = sign_in(&call, body).await;
+    // Who succeeds knows that there is such a user.
+    if answer.is_err() {
+        floor.reached().await;
+    }
+    answer
+}
+
+async fn sign_in(call: &Call, body: LoginBody) -> Result<Tokens<TokensView>, Problem> {
     let app = &call.app;
     let network = Network::of(call.request.client());
     let (login, account) = named(app, body.email.as_deref(), body.username)?;
     let password = Password::typed(body.password, "/password")?;
     app.login_guard.begin(&account, network, call.now)?;
-    let proof = prove(&call, &login, password, body.code.as_deref()).await?;
+    let (proof, outdated) = prove(call, &login, password, body.code.as_deref()).await?;
     let session_id = SessionId::from_uuid(mint());
     let lifetime = i64::try_from(app.config.auth.refresh_ttl_seconds).unwrap_or(i64::MAX);
     let refresh_token = app.digests.refresh_token(session_id.uuid(), 1);
@@ -123,12 +137,15 @@ async fn login(call: Call, Json(body): Json<LoginBody>) -> Result<Tokens<TokensV
         session_id,
         refresh_hash: sha256_hex(refresh_token.as_bytes()),
         expires_at: call.now + TimeDelta::try_seconds(lifetime).unwrap_or_default(),
-        ip: ip(&call),
+        ip: ip(call),
         user_agent: call.request.user_agent().map(|agent| Personal::Open(agent.to_owned())),
     };
     let done = commands::execute(&call.context(call.once()), &case).await.map_err(since)?;
     app.login_guard.succeeded(&account, network);
-    let view = tokens(&call, done.answer.user_id, session_id, refresh_token)?;
+    if let Some(outdated) = outdated {
+        rehash::begin(call, done.answer.user_id, outdated);
+    }
+    let view = tokens(call, done.answer.user_id, session_id, refresh_token)?;
     Ok(Tokens::new(view, done.position))
 }
 
@@ -172,28 +189,31 @@ fn since(error: CommandError) -> Problem {
     error.into()
 }
 
-/// Checks every factor, at the same cost whoever is named.
+/// Checks every factor, at the same cost whoever is named. Answers, too, what is left to do if the
+/// password was right and its hash is not of today's costs.
 async fn prove(
     call: &Call,
     login: &Login,
     password: Password,
     code: Option<&str>,
-) -> Result<Authenticated, Problem> {
+) -> Result<(Authenticated, Option<Outdated>), Problem> {
     let app = &call.app;
-    let account = match find_user(&app.store, login).await? {
-        Some(user) => Account::load(&app.store, user, call.now).await?,
-        None => None,
-    };
+    // Nobody is loaded like anybody, so that the log is asked as often.
+    let user = find_user(&app.store, login).await?.unwrap_or(UserId::from_uuid(Uuid::nil()));
+    let account = Account::load(&app.store, user, call.now).await?;
     let stored = account.as_ref().and_then(Account::password).map(|(_, hash)| hash.to_owned());
-    let verdict = app.hashing.verify(password, stored).await?;
+    let verdict = app.hashing.verify(password.clone(), stored.clone()).await?;
     let Some(account) = account else { return Err(refused()) };
     let user_id = account.user_id();
     let is_right = verdict != Verdict::Wrong && account.is_open();
-    match account.password_passed().filter(|_| is_right) {
-        Some(FirstFactor::Enough(proof)) => Ok(proof),
-        Some(FirstFactor::NeedsCode(half)) => second_factor(call, &half, code),
-        None => Err(failed(call, user_id, "password")),
-    }
+    let proof = match account.password_passed().filter(|_| is_right) {
+        Some(FirstFactor::Enough(proof)) => proof,
+        Some(FirstFactor::NeedsCode(half)) => second_factor(call, &half, code)?,
+        None => return Err(failed(call, user_id, "password")),
+    };
+    let is_outdated = verdict == Verdict::RightButOutdated;
+    let outdated = stored.filter(|_| is_outdated).map(|hash| Outdated { password, hash });
+    Ok((proof, outdated))
 }
 
 fn second_factor(

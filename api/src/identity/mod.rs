@@ -4,8 +4,10 @@
 //! stranger whether an account exists: known and unknown get the same answer after the same work.
 
 mod auth;
+mod discreet;
 mod persons;
 mod proof;
+mod rehash;
 mod sessions;
 mod users;
 

@@ -19,6 +19,15 @@ pub enum Letter {
     },
     /// The password was changed.
     PasswordChanged,
+    /// The account has another address; this one is the old.
+    EmailChanged,
+    /// A password alone is not enough any more.
+    TotpEnrolled,
+    /// A credential counts no more.
+    CredentialRevoked {
+        /// What it was, as a sentence begins.
+        credential: String,
+    },
     /// A sign-in from somewhere new.
     NewSignIn {
         /// The client's address.
@@ -34,6 +43,8 @@ pub enum Letter {
         organization: String,
         /// Who invites.
         inviter: String,
+        /// Their word to the invited, in one line; empty if there is none.
+        message: String,
         /// The single-use token.
         token: String,
     },
@@ -62,6 +73,9 @@ impl Letter {
             Self::SignUpAttempt => "sign_up_attempt",
             Self::PasswordReset { .. } => "password_reset",
             Self::PasswordChanged => "password_changed",
+            Self::EmailChanged => "email_changed",
+            Self::TotpEnrolled => "totp_enrolled",
+            Self::CredentialRevoked { .. } => "credential_revoked",
             Self::NewSignIn { .. } => "new_sign_in",
             Self::Invitation { .. } => "invitation",
             Self::ApiKeyCreated { .. } => "api_key_created",
@@ -76,14 +90,19 @@ impl Letter {
             Self::VerifyEmail { token }
             | Self::PasswordReset { token }
             | Self::EmailChange { token } => vec![("token", own(token))],
-            Self::SignUpAttempt | Self::PasswordChanged => Vec::new(),
+            Self::SignUpAttempt
+            | Self::PasswordChanged
+            | Self::EmailChanged
+            | Self::TotpEnrolled => Vec::new(),
+            Self::CredentialRevoked { credential } => vec![("credential", own(credential))],
             Self::NewSignIn { address, user_agent } => {
                 vec![("address", own(address)), ("user_agent", own(user_agent))]
             }
-            Self::Invitation { invitation_id, organization, inviter, token } => vec![
+            Self::Invitation { invitation_id, organization, inviter, message, token } => vec![
                 ("invitation_id", invitation_id.to_string()),
                 ("organization", own(organization)),
                 ("inviter", own(inviter)),
+                ("message", own(message)),
                 ("token", own(token)),
             ],
             Self::ApiKeyCreated { organization, principal, prefix } => vec![
@@ -98,9 +117,13 @@ impl Letter {
     pub(super) fn link(&self) -> String {
         match self {
             Self::VerifyEmail { token } => format!("/verify-email#token={token}"),
-            Self::SignUpAttempt | Self::PasswordChanged | Self::NewSignIn { .. } => {
-                "/reset-password".to_owned()
-            }
+            Self::SignUpAttempt
+            | Self::PasswordChanged
+            | Self::TotpEnrolled
+            | Self::CredentialRevoked { .. }
+            | Self::NewSignIn { .. } => "/reset-password".to_owned(),
+            // Nobody resets a password through an address that is the account's no more.
+            Self::EmailChanged => "/".to_owned(),
             Self::PasswordReset { token } => format!("/reset-password#token={token}"),
             Self::Invitation { token, .. } => format!("/invitations#token={token}"),
             Self::ApiKeyCreated { .. } => "/api-keys".to_owned(),
@@ -117,11 +140,15 @@ impl Letter {
             Self::SignUpAttempt,
             Self::PasswordReset { token: token() },
             Self::PasswordChanged,
+            Self::EmailChanged,
+            Self::TotpEnrolled,
+            Self::CredentialRevoked { credential: "The authenticator app".into() },
             Self::NewSignIn { address: "203.0.113.9".into(), user_agent: "Firefox".into() },
             Self::Invitation {
                 invitation_id: Uuid::nil(),
                 organization: "Acme".into(),
                 inviter: "Ada".into(),
+                message: "Join us".into(),
                 token: token(),
             },
             Self::ApiKeyCreated {

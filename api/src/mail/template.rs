@@ -36,6 +36,9 @@ impl Templates {
             "sign_up_attempt",
             "password_reset",
             "password_changed",
+            "email_changed",
+            "totp_enrolled",
+            "credential_revoked",
             "new_sign_in",
             "invitation",
             "api_key_created",
@@ -108,10 +111,31 @@ mod tests {
             invitation_id: uuid::Uuid::nil(),
             organization: "<script>alert(1)</script>".into(),
             inviter: "Eve <b>".into(),
+            message: "<img src=x onerror=alert(1)>".into(),
             token: "t".into(),
         });
-        assert!(!mail.html.contains("<script>") && mail.html.contains("&lt;script&gt;"));
-        assert!(mail.text.contains("<script>"));
+        for (markup, escaped) in [("<script>", "&lt;script&gt;"), ("<img", "&lt;img src=x")] {
+            assert!(!mail.html.contains(markup) && mail.html.contains(escaped), "{}", mail.html);
+            assert!(mail.text.contains(markup), "{}", mail.text);
+        }
+    }
+
+    #[test]
+    fn an_invitation_without_a_message_quotes_nobody() {
+        let written = |message: &str| {
+            write(&Letter::Invitation {
+                invitation_id: uuid::Uuid::nil(),
+                organization: "Acme".into(),
+                inviter: "Ada".into(),
+                message: message.into(),
+                token: "t".into(),
+            })
+        };
+        let (with, without) = (written("Join us"), written(""));
+        assert!(with.text.contains("\n\nAda writes:\n\n> Join us\n\n"), "{}", with.text);
+        assert!(with.html.contains("<blockquote>Join us</blockquote>"), "{}", with.html);
+        assert!(!without.text.contains("writes") && !without.html.contains("blockquote"));
+        assert!(!without.text.contains("\n\n\n"), "{}", without.text);
     }
 
     #[test]
@@ -120,6 +144,7 @@ mod tests {
             invitation_id: uuid::Uuid::nil(),
             organization: "Acme\r\nBcc: eve@example.org".into(),
             inviter: "Eve".into(),
+            message: String::new(),
             token: "t".into(),
         });
         assert!(!mail.subject.contains(['\r', '\n']), "{}", mail.subject);

@@ -126,7 +126,7 @@ crate::problem_codes! {
     }
     STORAGE_FULL = 503 "storage-full" {
         title: "No space left",
-        cause: "The database cannot store more. Reading still works; nothing was half done.",
+        cause: "The database has no room left, or less than `database.min_free_bytes`. Reading still works; nothing was half done.",
         fix: "Operators: free or add space; the platform resumes by itself.",
     }
     UNAVAILABLE = 503 "unavailable" {

@@ -94,6 +94,10 @@ pub struct ProblemBody {
     pub errors: Vec<FieldError>,
 }
 
+/// The code of a refusal: put into the response's extensions, where it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code(pub &'static str);
+
 /// Why a server-side failure happened: put into the response's extensions for the log, never
 /// into its body.
 #[derive(Debug, Clone)]
@@ -253,6 +257,7 @@ impl IntoResponse for Problem {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response.extensions_mut().insert(Code(self.0.code));
         if let Some(cause) = self.0.cause {
             response.extensions_mut().insert(Cause(cause));
         }

@@ -172,6 +172,7 @@ fn refusals(verb: Verb, path: &str, access: Access, op: &Op) -> BTreeSet<u16> {
     if op.traits.conditional {
         statuses.extend([412, 428]);
     }
+    statuses.extend(op.refuses);
     statuses
 }
 
@@ -216,23 +217,32 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Parameter> + '_ {
 }
 
 fn headers(traits: Traits) -> impl Iterator<Item = Parameter> {
-    let known: [(bool, &str, Required, &str); 3] = [
+    let known: [(bool, &str, Required, &str, &str); 3] = [
         (
             traits.idempotent,
             "Idempotency-Key",
             Required::True,
+            "^[!-~]{1,255}$",
             "Your name for this change, 1 to 255 visible ASCII characters; repeating it repeats the answer, not the change",
         ),
-        (traits.conditional, "If-Match", Required::True, "The `ETag` this change is based on"),
+        (
+            traits.conditional,
+            "If-Match",
+            Required::True,
+            "^\"(0|[1-9][0-9]{0,8})\"$",
+            "The `ETag` this change is based on",
+        ),
         (
             traits.waits,
             "Platform-Position",
             Required::False,
+            "^[0-9]{1,18}$",
             "Wait until this position is visible, at most two seconds",
         ),
     ];
-    known.into_iter().filter(|(wanted, ..)| *wanted).map(|(_, name, required, text)| {
-        parameter(name, ParameterIn::Header, required, text_schema())
+    known.into_iter().filter(|(wanted, ..)| *wanted).map(|(_, name, required, pattern, text)| {
+        let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
+        parameter(name, ParameterIn::Header, required, schema.build())
             .description(Some(text))
             .build()
     })

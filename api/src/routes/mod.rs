@@ -65,8 +65,7 @@ impl<S> Default for Routes<S> {
 
 /// The routes, checked against the authorisation table.
 pub struct Built<S> {
-    /// Serves them under [`API_PREFIX`]. Every handler finds its [`Access`] as an extension.
-    pub router: Router<S>,
+    served: Vec<(&'static str, Access, MethodRouter<S>)>,
     /// Describes them.
     pub openapi: OpenApi,
 }
@@ -83,6 +82,9 @@ pub enum RouteFault {
     /// One of the two would never be reached.
     #[error("{0} {1} is served twice")]
     Duplicate(Verb, &'static str),
+    /// Readers of the description would be told the shape of one of the two.
+    #[error("two types are described under the name {0}")]
+    Homonym(String),
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
@@ -157,16 +159,15 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let declared: BTreeMap<_, _> =
             table.iter().map(|entry| ((entry.verb, entry.path), entry.access)).collect();
         self.check(&declared)?;
-        let mut router = Router::new();
+        let mut served = Vec::with_capacity(self.0.len());
         let mut description = describe::Description::new();
         for Route { verb, path, op, handler } in self.0 {
             // `check` has seen an entry for each route; without one it is not served.
             let Some(access) = declared.get(&(verb, path)) else { continue };
             description.add(verb, &format!("{API_PREFIX}{path}"), *access, op);
-            router = router.route(path, handler.layer(Extension(*access)));
+            served.push((path, *access, handler));
         }
-        let router = Router::new().nest(API_PREFIX, router);
-        Ok(Built { router, openapi: description.finish() })
+        Ok(Built { served, openapi: description.finish() })
     }
 
     fn check(
@@ -188,7 +189,25 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         }
         let unserved = declared.keys().filter(|key| !served.contains_key(*key));
         faults.extend(unserved.map(|(verb, path)| RouteFault::Unserved(*verb, path)));
+        let mut described = BTreeMap::new();
+        for (name, schema) in self.0.iter().flat_map(|route| &route.op.schemas) {
+            if described.insert(name, schema).is_some_and(|known| known != schema) {
+                faults.push(RouteFault::Homonym(name.clone()));
+            }
+        }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Built<S> {
+    /// Serves the routes under [`API_PREFIX`], each behind a guard, which finds the route's
+    /// [`Access`] as an extension.
+    pub fn router(self, guard: impl Fn(MethodRouter<S>) -> MethodRouter<S>) -> Router<S> {
+        let routes = self.served.into_iter().fold(Router::new(), |routes, served| {
+            let (path, access, handler) = served;
+            routes.route(path, guard(handler).layer(Extension(access)))
+        });
+        Router::new().nest(API_PREFIX, routes)
     }
 }
 

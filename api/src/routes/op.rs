@@ -15,6 +15,7 @@ pub struct Op {
     pub(super) query: Vec<Parameter>,
     pub(super) status: u16,
     pub(super) answer: Option<String>,
+    pub(super) refuses: Option<u16>,
     pub(super) traits: Traits,
     pub(super) schemas: Vec<(String, RefOr<Schema>)>,
 }
@@ -40,6 +41,7 @@ pub fn op(summary: &'static str) -> Op {
         query: Vec::new(),
         status: 204,
         answer: None,
+        refuses: None,
         traits: Traits::default(),
         schemas: Vec::new(),
     }
@@ -86,6 +88,13 @@ impl Op {
     #[must_use]
     pub fn answer_empty(mut self, status: u16) -> Self {
         self.status = status;
+        self
+    }
+
+    /// Can refuse with a status that other routes of its kind do not refuse with.
+    #[must_use]
+    pub fn refuses(mut self, status: u16) -> Self {
+        self.refuses = Some(status);
         self
     }
 

@@ -87,7 +87,7 @@ fn a_route_without_an_entry_and_an_entry_without_a_route_are_named() {
 
 #[tokio::test]
 async fn a_handler_finds_who_may_use_it() {
-    let router = routes().build(TABLE).unwrap_or_else(|_| panic!()).router;
+    let router = routes().build(TABLE).unwrap_or_else(|_| panic!()).router(|handler| handler);
     let request = Request::put(format!("/api/v1/lamps/{}", Uuid::nil()))
         .header("content-type", "application/json")
         .body(Body::from(r#"{"name":"Ada"}"#))

@@ -27,12 +27,19 @@ pub(super) async fn serve(
 ) {
     // Small answers should leave at once; if the system refuses, they leave a little later.
     let _ = stream.set_nodelay(true);
-    let activity = Activity::new();
+    let activity = Activity::new(shared.limits.patience());
+    let _seat = shared.seats.take(activity.clone());
     let (framed, ambiguous) = Framed::new(stream, activity.clone());
     let builder = builder(&shared);
     let service = service_fn(|request| {
         let under_way = activity.begin();
-        let answer = request::answer(request, peer, Arc::clone(&shared), ambiguous.clone());
+        let answer = request::answer(
+            request,
+            peer,
+            Arc::clone(&shared),
+            ambiguous.clone(),
+            activity.clone(),
+        );
         async move {
             let answer = answer.await;
             drop(under_way);
@@ -40,10 +47,9 @@ pub(super) async fn serve(
         }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(framed), service));
-    let (header, idle) = (shared.limits.header, shared.limits.idle);
     let mut finishing = false;
     loop {
-        let deadline = activity.deadline(header, idle);
+        let deadline = activity.deadline();
         tokio::select! {
             result = connection.as_mut() => {
                 if let Err(error) = result {
@@ -55,10 +61,12 @@ pub(super) async fn serve(
                 finishing = true;
                 connection.as_mut().graceful_shutdown();
             }
-            // Nothing was asked for too long: also a client that dribbles its first bytes, which
-            // the protocol detection would wait for without end.
+            () = activity.hurried() => {}
+            // Nothing was asked or taken for too long: also a client that dribbles its first
+            // bytes, which the protocol detection would wait for without end. Or somebody else
+            // needs the place.
             () = sleep_until(deadline) => {
-                if activity.deadline(header, idle) <= Instant::now() {
+                if activity.deadline() <= Instant::now() {
                     return;
                 }
             }

@@ -48,8 +48,10 @@ impl<S> Framed<S> {
     }
 
     fn written(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if matches!(polled, Poll::Ready(Ok(bytes)) if bytes > 0) {
-            self.activity.touch();
+        match polled {
+            Poll::Ready(Ok(bytes)) if bytes > 0 => self.activity.wrote(bytes),
+            Poll::Ready(_) => {}
+            Poll::Pending => self.activity.blocked(),
         }
         polled
     }
@@ -96,6 +98,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Framed<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes when it has nothing left to write.
+        self.activity.taken();
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

@@ -9,30 +9,47 @@ mod activity;
 mod body;
 mod connection;
 mod framing;
+mod occupancy;
 mod request;
+mod seats;
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use tokio::{
     net::TcpListener,
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time,
 };
 
-use crate::config::Http;
+use activity::Patience;
+use occupancy::Occupancy;
+use seats::Seats;
+
+use crate::{
+    config::Http,
+    metrics::{Metrics, Refusals},
+};
 
 /// Bytes of bodies held at once, over all connections.
 const BODY_BUDGET_KIB: usize = 131_072;
+/// What part of the connections is kept free.
+const SPARE: usize = 16;
+/// After what time a full house is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What every connection shares.
 struct Shared {
     router: Router,
     limits: Limits,
+    /// Who is connected.
+    seats: Seats,
     /// A permit for each request being answered.
     requests: Arc<Semaphore>,
     /// A permit for each KiB of body being held.
     body_budget: Arc<Semaphore>,
+    /// Counts what is refused before or beside the router.
+    refusals: Refusals,
 }
 
 /// The configured bounds.
@@ -68,6 +85,13 @@ impl From<&Http> for Limits {
     }
 }
 
+impl Limits {
+    /// An answer is given the time to be taken that a request is given to arrive.
+    const fn patience(&self) -> Patience {
+        Patience { first: self.header, later: self.idle, taking: self.body }
+    }
+}
+
 /// How the server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -82,6 +106,9 @@ pub enum Ended {
 pub struct Server {
     listener: TcpListener,
     limits: Limits,
+    connections: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
+    refusals: Refusals,
 }
 
 impl Server {
@@ -90,7 +117,27 @@ impl Server {
     /// # Errors
     /// If the address cannot be bound.
     pub async fn bind(http: &Http) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(&http.bind).await?, limits: http.into() })
+        let limits = Limits::from(http);
+        Ok(Self {
+            listener: TcpListener::bind(&http.bind).await?,
+            connections: Arc::new(Semaphore::new(limits.connections)),
+            requests: Arc::new(Semaphore::new(limits.requests)),
+            refusals: Refusals::new(),
+            limits,
+        })
+    }
+
+    /// Tells of its connections and requests among the metrics of the process.
+    #[must_use]
+    pub fn watched(mut self, metrics: &Metrics) -> Self {
+        let occupancy = Occupancy {
+            connections: self.connections.clone(),
+            requests: self.requests.clone(),
+            limits: self.limits.clone(),
+        };
+        metrics.register(|registry| registry.register_collector(Box::new(occupancy)));
+        self.refusals = metrics.refusals();
+        self
     }
 
     /// The address in fact bound.
@@ -104,11 +151,12 @@ impl Server {
     /// Serves until `shutdown` ends, then stops accepting and finishes what was begun, within
     /// the configured deadline.
     pub async fn run(self, router: Router, shutdown: impl Future<Output = ()>) -> Ended {
-        let Self { listener, limits } = self;
-        let connections = Arc::new(Semaphore::new(limits.connections));
+        let Self { listener, limits, connections, requests, refusals } = self;
         let shared = Arc::new(Shared {
             router,
-            requests: Arc::new(Semaphore::new(limits.requests)),
+            requests,
+            refusals,
+            seats: Seats::default(),
             body_budget: Arc::new(Semaphore::new(BODY_BUDGET_KIB)),
             limits: limits.clone(),
         });
@@ -159,7 +207,8 @@ pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Takes connections while there is room; others wait in the system's queue.
+/// Takes connections. Where there is no room, one that keeps the server waiting goes; if all are
+/// being answered, others wait in the system's queue.
 async fn accept(
     listener: &TcpListener,
     connections: &Arc<Semaphore>,
@@ -167,9 +216,10 @@ async fn accept(
     stopping: &watch::Receiver<bool>,
 ) {
     loop {
-        let Ok(permit) = Arc::clone(connections).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, peer)) => {
+                let most = shared.limits.connections;
+                let Some(permit) = seat(connections, most, &shared.seats).await else { return };
                 let (shared, stopping) = (Arc::clone(shared), stopping.clone());
                 tokio::spawn(async move {
                     connection::serve(stream, peer, shared, stopping).await;
@@ -181,6 +231,31 @@ async fn accept(
                 tracing::warn!(%error, "a connection could not be accepted");
                 time::sleep(Duration::from_millis(50)).await;
             }
+        }
+    }
+}
+
+/// Room for one more connection. It is made before it is needed, while a sixteenth is still free:
+/// whoever comes does not wait for others to leave.
+async fn seat(
+    connections: &Arc<Semaphore>,
+    most: usize,
+    seats: &Seats,
+) -> Option<OwnedSemaphorePermit> {
+    let free = || Arc::clone(connections);
+    if connections.available_permits() <= most / SPARE {
+        seats.make_room();
+    }
+    loop {
+        if let Ok(permit) = free().try_acquire_owned() {
+            return Some(permit);
+        }
+        if seats.make_room() {
+            return free().acquire_owned().await.ok();
+        }
+        // Everybody is being answered: looked at again soon, for whoever is not any more.
+        if let Ok(permit) = time::timeout(LOOK_AGAIN, free().acquire_owned()).await {
+            return permit.ok();
         }
     }
 }

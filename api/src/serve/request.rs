@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use tokio::{sync::TryAcquireError, time};
 use tower::ServiceExt;
 
-use super::{Shared, body, framing::Ambiguous};
+use super::{Shared, activity::Activity, body, framing::Ambiguous};
 use crate::{
     context::{self, PeerAddress, RequestContext},
     edge::EarlyRefusal,
@@ -25,6 +25,7 @@ pub(super) async fn answer(
     peer: SocketAddr,
     shared: Arc<Shared>,
     ambiguous: Ambiguous,
+    activity: Activity,
 ) -> Response {
     let limits = &shared.limits;
     let context = RequestContext::read(request.headers(), peer.ip(), limits.trusted_proxies);
@@ -39,6 +40,7 @@ pub(super) async fn answer(
         let reading = body::read(incoming, limits.body_bytes, &shared.body_budget);
         time::timeout(limits.body, reading).await.unwrap_or_else(|_| Err(body::too_slow()))
     };
+    let _answering = activity.answering();
     let refused = read.is_err();
     let (body, held) = match read {
         Ok((bytes, held)) => (Body::from(bytes), held),
@@ -47,10 +49,15 @@ pub(super) async fn answer(
             (Body::empty(), None)
         }
     };
+    let counted = |problem| {
+        let response = context::answer(&context, problem);
+        shared.refusals.count(&response);
+        response
+    };
     let permit = match Arc::clone(&shared.requests).try_acquire_owned() {
         Ok(permit) => permit,
         Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
-            return context::answer(&context, Problem::new(&OVERLOADED).retry_after(1));
+            return counted(Problem::new(&OVERLOADED).retry_after(1));
         }
     };
     let router = shared.router.clone();
@@ -61,10 +68,10 @@ pub(super) async fn answer(
     });
     let mut response = match time::timeout(limits.request, handler).await {
         Ok(Ok(response)) => response,
-        Ok(Err(failed)) => context::answer(&context, Problem::internal(failed)),
+        Ok(Err(failed)) => counted(Problem::internal(failed)),
         Err(_) => {
             tracing::warn!(request_id = context.request_id(), "a request outlived its time");
-            context::answer(&context, Problem::new(&TIMEOUT))
+            counted(Problem::new(&TIMEOUT))
         }
     };
     // The rest of a refused body stands between this request and the next one.

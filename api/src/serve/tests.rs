@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::{extract::State, routing::post};
+use axum::{
+    extract::State,
+    routing::{get, post},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -28,6 +31,7 @@ struct App {
 struct Running {
     address: SocketAddr,
     app: App,
+    metrics: Arc<Metrics>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<Ended>,
 }
@@ -48,16 +52,19 @@ async fn start(change: impl FnOnce(&mut Config)) -> Running {
     let inner = Router::new()
         .route("/echo", post(async |Json(value): Json<serde_json::Value>| Json(value)))
         .route("/slow", post(slow))
+        // More than the buffers of two systems hold.
+        .route("/large", get(async || vec![b'x'; 32 << 20]))
         .with_state(app.clone());
     let limits = Arc::new(crate::rate::Limits::new(&config));
-    let router = edge::around(inner, &config, &Arc::new(Metrics::new()), &limits);
-    let server = Server::bind(&config.http).await.unwrap();
+    let metrics = Arc::new(Metrics::new());
+    let router = edge::around(inner, &config, &metrics, &limits);
+    let server = Server::bind(&config.http).await.unwrap().watched(&metrics);
     let address = server.address().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(server.run(router, async {
         let _ = stopped.await;
     }));
-    Running { address, app, stop, server }
+    Running { address, app, metrics, stop, server }
 }
 
 impl Running {
@@ -148,6 +155,31 @@ async fn who_dribbles_a_body_is_cut_off() {
 }
 
 #[tokio::test]
+async fn who_says_nothing_makes_room_for_who_comes() {
+    let running = start(|config| config.http.max_connections = 2).await;
+    let mut busy = running.connect().await;
+    busy.write_all(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    running.app.began.notified().await;
+    let silent = running.connect().await;
+    let answer = running.talk(&post_echo("Connection: close\r\nContent-Length: 2\r\n", "{}")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(read_to_end(silent).await, "");
+    running.stop.send(()).unwrap();
+    running.app.go.notify_one();
+    assert!(read_to_end(busy).await.ends_with("done"));
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_an_answer_is_cut_off() {
+    let running = start(|config| config.http.body_timeout_seconds = 1).await;
+    let mut stream = running.connect().await;
+    stream.write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    // Whoever does not read learns of the end by writing.
+    let gone = async { while stream.write_all(&[b'\n'; 65_536]).await.is_ok() {} };
+    time::timeout(Duration::from_secs(20), gone).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_handler_ends_also_when_its_client_has_left() {
     let running = start(|_| ()).await;
     let mut stream = running.connect().await;
@@ -183,6 +215,15 @@ async fn more_requests_than_fit_are_told_to_come_back() {
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(answer.contains("\"code\":\"overloaded\""), "{answer}");
     assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
+    let text = running.metrics.text().unwrap();
+    for line in [
+        "http_server_active_requests 1\n",
+        "http_server_max_requests 1\n",
+        "http_server_problems_total{code=\"overloaded\"} 1\n",
+        "http_server_problems_total{code=\"timeout\"} 0\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
     running.app.go.notify_one();
     running.app.ended.notified().await;
 }

@@ -25,7 +25,14 @@ async fn every_command_of_the_guide_works() {
     let (said, complained) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n--\n{complained}");
-    for word in ["Acme & Co", "stale", "invalid-field", "organization.organization.created"] {
+    for word in [
+        "otpauth://totp/",
+        "user-last-credential",
+        "Acme & Co",
+        "stale",
+        "invalid-field",
+        "organization.organization.created",
+    ] {
         assert!(said.contains(word), "the guide does not show {word}:\n{said}");
     }
     server.stop().await;

@@ -61,6 +61,32 @@ async fn nobody_is_let_in_without_proof_except_where_all_are() {
     server.stop().await;
 }
 
+/// Whatever else is wrong with it: the credential is read first.
+#[tokio::test]
+async fn a_request_without_proof_learns_nothing_but_that() {
+    let server = Server::start().await;
+    let (stranger, liar) = (server.stranger(), server.bearer("not-a-token"));
+    let guarded = ACCESS_TABLE.iter().filter(|entry| !entry.access.is_public());
+    for entry in guarded {
+        let method: Method = entry.verb.as_str().parse().unwrap();
+        let path = path(entry, "acme");
+        // No headers and no body; ids that are none; what nobody can read.
+        let misshapen = path.replace("01900000-0000-7000-8000-00000000dead", "seven");
+        for path in [&path, &misshapen, &format!("{misshapen}?min_position=x&cursor=%FF")] {
+            for client in [&stranger, &liar] {
+                let answer = client.send(method.clone(), path, &[], None).await;
+                assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{entry:?}: {answer:?}");
+                assert_eq!(answer.code(), "invalid-token", "{entry:?}");
+            }
+        }
+        let headers = [("if-match", "x"), ("content-type", "text/plain"), ("idempotency-key", "")];
+        let body = json!("no object");
+        let answer = stranger.send(method, &path, &headers, Some(&body)).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{entry:?}: {answer:?}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn another_tenant_looks_like_none_at_all() {
     let server = Server::start().await;

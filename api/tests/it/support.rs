@@ -3,13 +3,20 @@
 
 use std::{
     path::PathBuf,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use api::{clock::Clock, config::Config, database::Database, platform::Platform, serve};
+use api::{
+    clock::Clock, config::Config, database::Database, mail::Mail, platform::Platform, serve,
+};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::JoinHandle};
+
+use crate::letterbox::{Letterbox, token_in};
 
 /// A password that every test user has.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
@@ -18,8 +25,9 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) app: api::app::App,
-    _db: testkit::TestDb,
+    pub(crate) db: testkit::TestDb,
     pub(crate) outbox: PathBuf,
+    pub(crate) letters: Arc<Letterbox>,
     pub(crate) admin_password: String,
     stop: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<()>>,
@@ -47,27 +55,32 @@ impl Server {
         config.rate_limit.enabled = false;
         // Real argon2id, with little memory: the tests are many and the cores are few.
         config.auth.password_memory_kib = 1_024;
+        config.auth.answer_floor_millis = 1;
         change(&mut config);
         let outbox = config.mail.outbox_dir.clone();
         let db = testkit::database().await;
         let database = Database::at(&db.url).unwrap();
         let server = serve::Server::bind(&config.http).await.unwrap();
         let url = format!("http://{}", server.address().unwrap());
-        let platform = Platform::over(database, config, Clock::system()).await.unwrap();
+        let letters = Arc::new(Letterbox::over(&outbox));
+        let platform = Platform::over(database, config, Clock::system(), letters.clone());
+        let platform = platform.await.unwrap();
         platform.health.started();
         let admin_password = platform.admin.as_ref().map(|admin| admin.password.clone());
         let admin_password = admin_password.unwrap_or_default();
         let (stop, stopped) = oneshot::channel();
         let app = platform.app.clone();
         let running = tokio::spawn(async move {
+            let server = server.watched(&platform.metrics);
             server.run(platform.router.clone(), async { drop(stopped.await) }).await;
             platform.stop().await;
         });
         Self {
             url,
             app,
-            _db: db,
+            db,
             outbox,
+            letters,
             admin_password,
             stop: Some(stop),
             running: Some(running),
@@ -122,31 +135,20 @@ impl Server {
         self.sign_in(&email, PASSWORD).await
     }
 
-    /// The token of the newest mail to an address whose link has a word in it.
-    pub(crate) async fn mailed_token(&self, to: &str, word: &str) -> String {
-        for _ in 0..500 {
-            if let Some(token) = self.find_token(to, word) {
-                return token;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("no mail to {to} with {word} in a link");
+    /// So many mails of a kind to an address, oldest first, once they are there.
+    pub(crate) async fn mailed(&self, to: &str, kind: &str, count: usize) -> Vec<Mail> {
+        let fits = |mail: &&Mail| mail.to == to && mail.kind == kind;
+        let enough = |mails: &[Mail]| {
+            let fitting: Vec<_> = mails.iter().filter(fits).cloned().collect();
+            (fitting.len() >= count).then_some(fitting)
+        };
+        self.letters.wait(enough).await
     }
 
-    fn find_token(&self, to: &str, word: &str) -> Option<String> {
-        let mut mails: Vec<_> = std::fs::read_dir(&self.outbox).ok()?.flatten().collect();
-        mails.sort_by_key(std::fs::DirEntry::file_name);
-        mails.into_iter().rev().find_map(|mail| {
-            let text = std::fs::read_to_string(mail.path()).ok()?;
-            let text = text.replace("=\r\n", "").replace("=\n", "").replace("=3D", "=");
-            let at = text.contains(to).then(|| text.find("token="))??;
-            text.contains(word).then(|| {
-                let rest = text.split_at(at).1.trim_start_matches("token=");
-                rest.chars()
-                    .take_while(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c))
-                    .collect()
-            })
-        })
+    /// The token of the newest mail to an address whose link has a word in it.
+    pub(crate) async fn mailed_token(&self, to: &str, word: &str) -> String {
+        let fits = |mail: &&Mail| mail.to == to && mail.text.contains(word);
+        self.letters.wait(|mails| mails.iter().rev().filter(fits).find_map(token_in)).await
     }
 }
 

@@ -6,8 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const CRATES: [&str; 8] =
-    ["domain", "eventstore", "commands", "projections", "api", "migrations", "cluster", "testkit"];
+const CRATES: [&str; 9] = [
+    "domain",
+    "eventstore",
+    "commands",
+    "projections",
+    "api",
+    "migrations",
+    "cluster",
+    "testkit",
+    "faults",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -61,6 +70,7 @@ fn layers_depend_downwards_only() {
         ("migrations", [].as_slice()),
         ("cluster", [].as_slice()),
         ("testkit", ["cluster", "migrations"].as_slice()),
+        ("faults", ["domain", "eventstore", "cluster", "testkit"].as_slice()),
     ]);
     for (name, allowed) in allowed {
         let allowed: BTreeSet<String> = allowed.iter().map(ToString::to_string).collect();

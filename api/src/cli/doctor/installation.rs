@@ -1,6 +1,6 @@
 //! What lies around the database: configuration, keys, folders, mail, the address.
 
-use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
+use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use cluster::{Cluster, Settings};
 use tokio::{
@@ -11,13 +11,14 @@ use url::Url;
 
 use super::Check;
 use crate::{
-    config::{Config, Environment, Mail, MailAdapter},
+    bell,
+    config::{Config, Environment, Mail, MailAdapter, Nats},
     crypto::keys::KeyDirectory,
+    disk::{existing, free_bytes},
 };
 
-/// PostgreSQL stops taking writes when its disk is full; a rebuild needs the tables twice.
-const LEAST_FREE_MIB: u64 = 256;
-const COMFORTABLE_MIB: u64 = 2_048;
+/// A rebuild needs the tables twice.
+const COMFORTABLE: u64 = 2_048 << 20;
 
 /// How long a mail server may take to pick up.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,6 +32,7 @@ pub(super) async fn checks(config: &Config) -> Vec<Check> {
         keys(&config.keys.dir),
         disk(config),
         mail(&config.mail).await,
+        bell(&config.nats).await,
         address(&config.http.bind).await,
     ]
 }
@@ -111,30 +113,19 @@ fn keys(folder: &Path) -> Check {
 fn disk(config: &Config) -> Check {
     let name = "disk";
     let folder = existing(&config.database.data_dir);
-    let Some(free) = free_mib(folder) else {
-        return Check::warning(name, "`df` does not tell how much is free", "look yourself");
+    let Some(free) = free_bytes(folder) else {
+        return Check::warning(name, "the system does not tell how much is free", "look yourself");
     };
-    let detail = format!("{free} MiB free at {}", folder.display());
-    if free < LEAST_FREE_MIB {
-        return Check::failed(name, detail, "make room: writes will soon be refused");
+    let floor = config.database.min_free_bytes;
+    let detail = format!("{} MiB free at {}", free >> 20, folder.display());
+    if free < floor {
+        let needed = format!("{detail}, {} MiB needed (database.min_free_bytes)", floor >> 20);
+        return Check::failed(name, needed, "make room: nothing is written until there is");
     }
-    if free < COMFORTABLE_MIB {
+    if free < COMFORTABLE.max(floor) {
         return Check::warning(name, detail, "make room: a rebuild needs the tables twice");
     }
     Check::ok(name, detail)
-}
-
-/// The folder itself, or the nearest one above it that is there.
-fn existing(folder: &Path) -> &Path {
-    folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"))
-}
-
-/// The standard library does not tell; the POSIX format of `df` is the same everywhere.
-fn free_mib(folder: &Path) -> Option<u64> {
-    let output = Command::new("df").arg("-Pk").arg(folder).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let kib: u64 = text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
-    Some(kib / 1_024)
 }
 
 async fn mail(mail: &Mail) -> Check {
@@ -175,6 +166,23 @@ fn outbox(name: &'static str, folder: &Path) -> Check {
         Check::ok(name, format!("outbox: mails stay in {shown}"))
     } else {
         Check::failed(name, format!("{shown} cannot be written"), "let this user write there")
+    }
+}
+
+/// The bell is a convenience: nothing is wrong without it.
+async fn bell(nats: &Nats) -> Check {
+    let name = "bell";
+    let Some(url) = &nats.url else {
+        let detail = "none (nats.url); processes find each other's events by polling";
+        return Check::ok(name, detail);
+    };
+    match bell::try_out(nats).await {
+        Ok(()) => Check::ok(name, format!("a message went round through {url}")),
+        Err(error) => Check::warning(
+            name,
+            format!("{url}: {error}; processes find each other's events by polling"),
+            "start the NATS server, or correct nats.url and how to sign in",
+        ),
     }
 }
 

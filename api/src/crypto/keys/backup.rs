@@ -46,7 +46,7 @@ impl KeyDirectory {
         if backup.version != 1 || !backup.files.keys().all(|name| is_key_file(name)) {
             return Err(damaged());
         }
-        std::fs::create_dir_all(folder).map_err(super::directory::at(folder))?;
+        super::directory::make(folder)?;
         if let Some(taken) = backup.files.keys().map(|name| folder.join(name)).find(|p| p.exists())
         {
             return Err(KeyError::Exists(taken));
@@ -60,6 +60,8 @@ impl KeyDirectory {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::{super::directory::tests::fresh, *};
 
     #[test]
@@ -71,6 +73,8 @@ mod tests {
 
         let elsewhere = folder.with_extension("restored");
         assert_eq!(KeyDirectory::restore(&file, &elsewhere).unwrap(), 2);
+        let mode = std::fs::metadata(&elsewhere).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "nobody else may enter");
         let (restored, first) = KeyDirectory::open(&elsewhere, 9).unwrap();
         assert!(!first);
         assert_eq!(restored.master().unwrap().expose(), directory.master().unwrap().expose());

@@ -65,6 +65,16 @@ struct Stored {
     pkcs8: String,
 }
 
+/// Makes a folder for keys, if there is none. Only the folder itself is private: others live beside
+/// it, such as the database's user.
+pub(super) fn make(folder: &Path) -> Result<(), KeyError> {
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent).map_err(at(parent))?;
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(folder).map_err(at(folder))
+}
+
 /// The folder of the keys.
 #[derive(Debug, Clone)]
 pub struct KeyDirectory {
@@ -78,12 +88,7 @@ impl KeyDirectory {
     /// # Errors
     /// [`KeyError`].
     pub fn open(folder: &Path, now_seconds: u64) -> Result<(Self, bool), KeyError> {
-        // Only the folder itself is private: others live beside it, such as the database's user.
-        if let Some(parent) = folder.parent() {
-            fs::create_dir_all(parent).map_err(at(parent))?;
-        }
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(folder).map_err(at(folder))?;
+        make(folder)?;
         let directory = Self { folder: folder.to_owned() };
         let master = directory.path(MASTER);
         let first = !master.exists();

@@ -21,7 +21,10 @@ use crate::{
     crypto::password::Password,
     extract::Json,
     gate::Call,
-    identity::proof::{self, accepted, new_token, presented},
+    identity::{
+        discreet::Floor,
+        proof::{self, accepted, new_token, presented},
+    },
     problem::Problem,
     routes::{Routes, op},
     text::field,
@@ -63,11 +66,13 @@ async fn request(call: Call, Json(body): Json<AddressBody>) -> Result<Noted<()>,
     let address = field("/email", email(&body.email))?;
     let digest = call.app.digests.email(&address);
     call.app.limits.mail(&digest)?;
+    let floor = Floor::begin(&call.app);
     let user_id = find_user(&call.app.store, &Login::Email(digest)).await?;
     let stream = user_id.unwrap_or(UserId::from_uuid(Uuid::nil()));
     let case = RequestPasswordReset { user_id, token: new_token(&call, stream, RESET_LIVES) };
-    call.run(call.once(), &case).await?;
-    Ok(Noted::accepted())
+    let asked = call.run(call.once(), &case).await;
+    floor.reached().await;
+    asked.map(|_| Noted::accepted())
 }
 
 /// Another password, and the token that allows it.

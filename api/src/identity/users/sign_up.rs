@@ -27,7 +27,10 @@ use crate::{
     context::Network,
     extract::Json,
     gate::Call,
-    identity::proof::{TokenBody, accepted, ip, new_token, presented},
+    identity::{
+        discreet::Floor,
+        proof::{TokenBody, accepted, ip, new_token, presented},
+    },
     problem::{CONFLICT, Problem},
     routes::{Routes, op},
     text::{country, field, locale, timezone},
@@ -104,7 +107,6 @@ async fn register(
 ) -> Result<Noted<RegisteredView>, Problem> {
     call.app.limits.sign_up(Network::of(call.request.client()))?;
     let new = parse(&call, body).await?;
-    let email_digest = new.email_digest.clone();
     // Names are public. Asked first, whether or not the address is taken: otherwise a name known
     // to be taken would tell about the address.
     if let Some(name) = new.username.clone()
@@ -113,11 +115,20 @@ async fn register(
         let taken = Problem::new(&CONFLICT);
         return Err(taken.field("/username", "taken", "this user name is taken"));
     }
+    let floor = Floor::begin(&call.app);
+    let signed_up = sign_up(&call, new).await;
+    floor.reached().await;
+    signed_up.map(|()| Noted::new(RegisteredView { status: "check the mail for a link" }))
+}
+
+/// Signs up a newcomer, or tells the owner of a taken address.
+async fn sign_up(call: &Call, new: NewUser) -> Result<(), Problem> {
+    let email_digest = new.email_digest.clone();
     let known = find_user(&call.app.store, &Login::Email(email_digest.clone())).await?;
     let is_taken = match known {
         Some(_) => true,
         None => {
-            let token = new_token(&call, new.user_id, VERIFICATION_LIVES);
+            let token = new_token(call, new.user_id, VERIFICATION_LIVES);
             let context = call.context(call.once());
             match commands::execute(&context, &Register { new, token }).await {
                 Ok(_) => false,
@@ -127,10 +138,10 @@ async fn register(
         }
     };
     if is_taken {
-        let note = NoteRegistrationAttempt { email_digest, ip: ip(&call) };
+        let note = NoteRegistrationAttempt { email_digest, ip: ip(call) };
         call.run(call.once(), &note).await?;
     }
-    Ok(Noted::new(RegisteredView { status: "check the mail for a link" }))
+    Ok(())
 }
 
 /// Reads the body, and hashes the password before anything is looked up: a taken address costs
@@ -177,9 +188,11 @@ async fn resend(call: Call, Json(body): Json<AddressBody>) -> Result<Noted<()>, 
     let address = field("/email", email(&body.email))?;
     let digest = call.app.digests.email(&address);
     call.app.limits.mail(&digest)?;
+    let floor = Floor::begin(&call.app);
     let user_id = find_user(&call.app.store, &Login::Email(digest)).await?;
     let stream = user_id.unwrap_or(UserId::from_uuid(Uuid::nil()));
     let token = new_token(&call, stream, VERIFICATION_LIVES);
-    call.run(call.once(), &RequestEmailVerification { user_id, token }).await?;
-    Ok(Noted::accepted())
+    let asked = call.run(call.once(), &RequestEmailVerification { user_id, token }).await;
+    floor.reached().await;
+    asked.map(|_| Noted::accepted())
 }

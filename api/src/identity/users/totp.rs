@@ -4,7 +4,7 @@
 //! sealed, all that the second needs to trust it.
 
 use chrono::TimeDelta;
-use commands::identity::user::{EnrolTotp, RevokeCredential};
+use commands::identity::user::{EnrolTotp, RevokeCredential, RevokeOwnCredential};
 use domain::{
     identity::{CredentialId, UserId},
     kernel::{Personal, Timestamp},
@@ -43,7 +43,7 @@ pub(super) fn routes() -> Routes<App> {
                     "Nothing is changed yet: show the seed to the app, then confirm with a code \
                      of it within 15 minutes.",
                 )
-                .body::<BeginTotpBody>()
+                .body::<PasswordBody>()
                 .answer::<TotpSeedView>(200),
         )
         .post(
@@ -51,16 +51,33 @@ pub(super) fn routes() -> Routes<App> {
             confirm,
             op("Enrol the authenticator app")
                 .tag(tag)
-                .description("From now on a password alone is not enough to sign in.")
+                .description(
+                    "From now on a password alone is not enough to sign in. The user is told by \
+                     mail.",
+                )
                 .body::<ConfirmTotpBody>()
                 .answer::<CredentialIdView>(200),
+        )
+        .post(
+            "/users/{user_id}/credentials/{credential_id}/revoke",
+            revoke_own,
+            op("Take a credential of one's own away")
+                .tag(tag)
+                .description(
+                    "Such as the authenticator app, with the password. The only way to sign in \
+                     stays. The user is told by mail.",
+                )
+                .body::<PasswordBody>(),
         )
         .delete(
             "/users/{user_id}/credentials/{credential_id}",
             revoke,
-            op("Take a credential away")
+            op("Take a credential of somebody else away")
                 .tag(tag)
-                .description("The only way to sign in stays.")
+                .description(
+                    "For operators, such as when a phone is lost. The only way to sign in stays. \
+                     The user is told by mail.",
+                )
                 .idempotent(),
         )
 }
@@ -91,8 +108,9 @@ impl Enrolment {
 /// The user's password.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct BeginTotpBody {
+struct PasswordBody {
     /// Whoever found an open screen does not know it.
+    #[schema(example = "correct horse battery staple")]
     password: String,
 }
 
@@ -110,7 +128,7 @@ struct TotpSeedView {
 async fn begin(
     call: Call,
     Path(user): Path<UserId>,
-    Json(body): Json<BeginTotpBody>,
+    Json(body): Json<PasswordBody>,
 ) -> Result<axum::Json<TotpSeedView>, Problem> {
     proof::password(&call, body.password, "/password").await?;
     let seed = TotpSecret::generate();
@@ -176,13 +194,23 @@ fn unsealed() -> Problem {
     Problem::internal("a seed cannot be sealed")
 }
 
+async fn revoke_own(
+    call: Call,
+    Path((user_id, credential_id)): Path<(UserId, CredentialId)>,
+    Json(body): Json<PasswordBody>,
+) -> Result<Accepted<()>, Problem> {
+    let verified = proof::password(&call, body.password, "/password").await?;
+    let case = RevokeOwnCredential { user_id, verified, credential_id };
+    let done = call.run(call.once(), &case).await?;
+    Ok(Accepted::done(&done, user_id))
+}
+
 async fn revoke(
     Path((user_id, credential_id)): Path<(UserId, CredentialId)>,
     command: Command<()>,
 ) -> Result<Accepted<()>, Problem> {
-    let is_own = command.call.caller.user() == Ok(user_id);
-    let reason = if is_own { "revoked by its user" } else { "revoked by an operator" };
-    let case = RevokeCredential { user_id, credential_id, reason: reason.to_owned() };
+    let reason = "revoked by an operator".to_owned();
+    let case = RevokeCredential { user_id, credential_id, reason };
     let done = command.run(&case).await?;
     Ok(Accepted::done(&done, user_id))
 }

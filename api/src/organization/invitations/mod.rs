@@ -48,6 +48,10 @@ pub(super) fn routes() -> Routes<App> {
             list,
             op("List invitations, newest first")
                 .tag(TAG)
+                .description(
+                    "The address is known while an invitation waits for an answer; who accepted \
+                     is a member from then on.",
+                )
                 .query::<InvitationsQuery>()
                 .answer::<List<InvitationView>>(200)
                 .paged()
@@ -95,7 +99,7 @@ pub(crate) fn link(digests: &Digests, invitation: InvitationId, sending: i16) ->
 #[derive(Debug, Serialize, ToSchema)]
 struct InvitationView {
     id: Uuid,
-    /// The address it was sent to; null once it was erased.
+    /// The address it was sent to; null once the invitation has ended, and forgotten then.
     #[schema(example = "ada@example.org")]
     email: Option<String>,
     /// The workspace its roles are for; null means the whole organization.
@@ -107,7 +111,7 @@ struct InvitationView {
     status: String,
     /// The member who invites.
     invited_by: Uuid,
-    /// A word to the invited.
+    /// A word to the invited; null, as the address, once the invitation has ended.
     message: Option<String>,
     /// How often it was sent.
     sent_count: i16,

@@ -36,6 +36,7 @@ pub(super) fn routes() -> Routes<App> {
             )
             .body::<NewOrganizationBody>()
             .answer::<NewOrganizationView>(201)
+            .refuses(404)
             .idempotent()
             .etag(),
     )

@@ -74,6 +74,11 @@ crate::problem_codes! {
         cause: "A user has one authenticator app at a time.",
         fix: "Revoke the present one first.",
     }
+    USER_PASSWORD_REQUIRED = 403 "user-password-required" {
+        title: "One's own credential is taken away with the password",
+        cause: "Even who may revoke other users' credentials shows the password for one of their own.",
+        fix: "Use `POST /users/{user_id}/credentials/{credential_id}/revoke`.",
+    }
     USER_LOCK_END = 422 "user-lock-end" {
         title: "The lock would have ended already",
         cause: "A lock must end after now.",

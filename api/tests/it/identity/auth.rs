@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::{done, is_let_in, mailed, mails, own_id, refused, tokens};
+use super::{done, is_let_in, own_id, refused, tokens};
 use crate::{
     organization::eventually,
     support::{PASSWORD, Server},
@@ -144,9 +144,9 @@ async fn a_first_sign_in_is_no_news() {
     tokens(&server, "ada@example.org", PASSWORD).await;
     let reset = json!({"email": "ada@example.org"});
     done(&server.stranger().post("/users/reset-password", &reset).await);
-    mailed(&server, "ada@example.org", "password_reset", 1).await;
+    server.mailed("ada@example.org", "password_reset", 1).await;
     let kinds: Vec<_> =
-        mails(&server, "ada@example.org").into_iter().map(|(kind, _)| kind).collect();
+        server.letters.to("ada@example.org").into_iter().map(|mail| mail.kind).collect();
     assert_eq!(kinds, ["verify_email", "password_reset"]);
     server.stop().await;
 }

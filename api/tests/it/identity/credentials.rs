@@ -28,6 +28,16 @@ struct App {
     enrolment: String,
 }
 
+/// Enrols an app. Answers its secret and its credential.
+async fn enrolled(server: &Server, client: &Client, user: &str) -> (String, String) {
+    let app = begin(client, user).await;
+    let now = server.app.clock.now().timestamp();
+    let body = json!({"enrolment": app.enrolment, "code": code(&app.secret, now, 0)});
+    let enrolled = client.post(&format!("/users/{user}/totp/confirm"), &body).await;
+    done(&enrolled);
+    (app.secret, enrolled.id())
+}
+
 async fn begin(client: &Client, user: &str) -> App {
     let path = format!("/users/{user}/totp");
     let begun = client.post(&path, &json!({"password": PASSWORD})).await;
@@ -80,7 +90,8 @@ async fn with_an_app_a_password_alone_is_not_enough() {
     assert_eq!(kinds, ["password", "totp"]);
     assert!(!detail.text.contains(&app.secret));
 
-    done(&ada.delete(&format!("/users/{user}/credentials/{credential}")).await);
+    let revoke = format!("/users/{user}/credentials/{credential}/revoke");
+    done(&ada.post(&revoke, &json!({"password": PASSWORD})).await);
     done(&login(None).await);
     server.stop().await;
 }
@@ -109,7 +120,56 @@ async fn the_only_way_in_stays() {
     let user = own_id(&ada).await;
     let detail = ada.get(&format!("/users/{user}")).await;
     let password = detail.body["credentials"][0]["id"].as_str().unwrap();
-    let answer = ada.delete(&format!("/users/{user}/credentials/{password}")).await;
+    let revoke = format!("/users/{user}/credentials/{password}/revoke");
+    let answer = ada.post(&revoke, &json!({"password": PASSWORD})).await;
     refused(&answer, StatusCode::CONFLICT, "user-last-credential");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_open_screen_is_not_enough_to_take_the_app_off() {
+    let server = Server::with(|config| config.auth.login_attempts = 2).await;
+    let (ada, eve) = (server.user("ada").await, server.user("eve").await);
+    let user = own_id(&ada).await;
+    let (_, credential) = enrolled(&server, &ada, &user).await;
+    let path = format!("/users/{user}/credentials/{credential}");
+    let revoke = async |client: &Client, password: &str| {
+        client.post(&format!("{path}/revoke"), &json!({"password": password})).await
+    };
+    refused(&ada.delete(&path).await, StatusCode::FORBIDDEN, "forbidden");
+    refused(&revoke(&eve, PASSWORD).await, StatusCode::NOT_FOUND, "not-found");
+    for _ in 0..2 {
+        let wrong = revoke(&ada, "a wrong password").await;
+        refused(&wrong, StatusCode::UNPROCESSABLE_ENTITY, "invalid-field");
+        assert_eq!(wrong.body["errors"][0]["pointer"], "/password");
+    }
+    let guessed = revoke(&ada, PASSWORD).await;
+    refused(&guessed, StatusCode::TOO_MANY_REQUESTS, "too-many-requests");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn operators_need_the_password_for_their_own() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let user = own_id(&admin).await;
+    let detail = admin.get(&format!("/users/{user}")).await;
+    let password = detail.body["credentials"][0]["id"].as_str().unwrap();
+    let answer = admin.delete(&format!("/users/{user}/credentials/{password}")).await;
+    refused(&answer, StatusCode::FORBIDDEN, "user-password-required");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_has_an_app_is_told_when_it_comes_and_when_it_goes() {
+    let server = Server::start().await;
+    let (ada, admin) = (server.user("ada").await, server.admin().await);
+    let user = own_id(&ada).await;
+    let (_, credential) = enrolled(&server, &ada, &user).await;
+    server.mailed("ada@example.org", "totp_enrolled", 1).await;
+    let path = format!("/users/{user}/credentials/{credential}");
+    done(&admin.delete(&path).await);
+    let letters = server.mailed("ada@example.org", "credential_revoked", 1).await;
+    assert_eq!(letters[0].subject, "The authenticator app was removed from your account");
     server.stop().await;
 }

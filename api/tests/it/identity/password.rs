@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::{done, is_let_in, mailed, refused, tokens};
+use super::{done, is_let_in, refused, tokens};
 use crate::{
     organization::eventually,
     support::{PASSWORD, Server},
@@ -39,7 +39,7 @@ async fn a_forgotten_password_is_reset_and_everybody_signed_out() {
     let old = json!({"email": "ada@example.org", "password": PASSWORD});
     let old = stranger.post("/auth/login", &old).await;
     refused(&old, StatusCode::UNAUTHORIZED, "invalid-credentials");
-    mailed(&server, "ada@example.org", "password_changed", 1).await;
+    server.mailed("ada@example.org", "password_changed", 1).await;
     server.stop().await;
 }
 
@@ -60,7 +60,7 @@ async fn a_change_needs_the_present_password_and_signs_out_the_others() {
     eventually(&there, "/me", |me| me.status == StatusCode::UNAUTHORIZED).await;
     assert!(is_let_in(&here).await);
     tokens(&server, "ada@example.org", OTHER).await;
-    mailed(&server, "ada@example.org", "password_changed", 1).await;
+    server.mailed("ada@example.org", "password_changed", 1).await;
     server.stop().await;
 }
 

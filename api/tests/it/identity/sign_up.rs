@@ -3,8 +3,11 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::{done, mailed, refused, token_in, tokens};
-use crate::support::{PASSWORD, Server};
+use super::{done, refused, tokens};
+use crate::{
+    letterbox::token_in,
+    support::{PASSWORD, Server},
+};
 
 #[tokio::test]
 async fn who_signs_up_can_sign_in_once_the_address_is_verified() {
@@ -45,7 +48,7 @@ async fn a_taken_address_answers_like_a_free_one_and_its_owner_is_told() {
         names
     };
     assert_eq!(names(taken), names(free));
-    mailed(&server, "ada@example.org", "sign_up_attempt", 1).await;
+    server.mailed("ada@example.org", "sign_up_attempt", 1).await;
     // The stranger's password opens nothing.
     let login = json!({"email": "ada@example.org", "password": "another password"});
     let refusal = stranger.post("/auth/login", &login).await;
@@ -103,7 +106,7 @@ async fn a_verification_is_sent_again_and_the_answer_is_the_same_for_all() {
     let known = resend("ada@example.org").await;
     let unknown = resend("nobody@example.org").await;
     assert_eq!(known.text, unknown.text);
-    let second = token_in(&mailed(&server, "ada@example.org", "verify_email", 2).await[1]);
+    let second = token_in(&server.mailed("ada@example.org", "verify_email", 2).await[1]).unwrap();
     let verify =
         async |token: &str| stranger.post("/users/verify-email", &json!({"token": token})).await;
     let old = verify(&first).await;

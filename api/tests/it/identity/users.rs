@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::json;
 
-use super::{done, mailed, own_id, refused, tokens};
+use super::{done, own_id, refused, tokens};
 use crate::{
     organization::eventually,
     support::{PASSWORD, Server},
@@ -101,6 +101,6 @@ async fn a_deleted_user_is_gone_and_the_address_free() {
     // Whoever signs up with it now is a newcomer.
     let again = json!({"email": "ada@example.org", "password": PASSWORD});
     done(&server.stranger().post("/users", &again).await);
-    mailed(&server, "ada@example.org", "verify_email", 2).await;
+    server.mailed("ada@example.org", "verify_email", 2).await;
     server.stop().await;
 }

@@ -3,6 +3,8 @@
 use http::StatusCode;
 use serde_json::json;
 
+use crate::letterbox::token_in;
+
 use super::{World, deleted, eventually, id_of, invalid, missing, posted, refused, role};
 
 #[tokio::test]
@@ -25,6 +27,8 @@ async fn an_invitation_is_sent_seen_and_accepted() {
     assert_eq!(offer["message"], "Welcome");
     let others = ada.get("/invitations/mine").await;
     assert_eq!(others.body["items"], json!([]));
+    let letters = world.server.mailed("bob@example.org", "invitation", 1).await;
+    assert!(letters[0].text.contains("ada writes:\n\n> Welcome\n"), "{}", letters[0].text);
 
     let accepted = posted(bob, &format!("/invitations/{id}/accept"), &json!({})).await;
     assert_eq!(accepted.status, StatusCode::OK);
@@ -56,10 +60,9 @@ async fn the_link_counts_only_in_its_newest_form() {
         let answer = bob.post(&accept, &json!({"token": stale})).await;
         refused(&answer, StatusCode::FORBIDDEN, "invitation-stale-link");
     }
-    let mut newest = first.clone();
-    while newest == first {
-        newest = world.server.mailed_token("bob@example.org", "invitations").await;
-    }
+    let letters = world.server.mailed("bob@example.org", "invitation", 2).await;
+    let newest = token_in(&letters[1]).unwrap();
+    assert_ne!(newest, first);
     let other = world.server.user("eve").await.post(&accept, &json!({"token": newest})).await;
     refused(&other, StatusCode::FORBIDDEN, "invitation-other-address");
     let accepted = bob.post(&accept, &json!({"token": newest})).await;
@@ -90,6 +93,43 @@ async fn an_invitation_is_declined_or_taken_back_once() {
     refused(&late, StatusCode::CONFLICT, "invitation-resolved");
     let list = ada.get_at(&format!("{path}?status=revoked"), &revoked.position()).await;
     assert_eq!(list.body["items"][0]["id"], invited.id());
+    world.server.stop().await;
+}
+
+#[tokio::test]
+async fn an_invitation_that_has_ended_tells_nobody_whom_it_was_sent_to() {
+    let world = World::new().await;
+    let (ada, bob, admin) = (&world.ada, &world.bob, world.server.admin().await);
+    let path = world.path("/invitations");
+    let body = json!({"email": "bob@example.org", "message": "Welcome"});
+    let invited = ada.post(&path, &body).await;
+    let id = invited.id();
+    let stream = format!("/streams/organization.invitation/{id}");
+    let told = async || {
+        let wrapped = "SELECT wrapped IS NOT NULL FROM eventstore.subject_keys WHERE key_id = $1";
+        let key: bool = sqlx::query_scalar(wrapped)
+            .bind(id.parse::<uuid::Uuid>().unwrap())
+            .fetch_one(&world.server.db.pool)
+            .await
+            .unwrap();
+        let read = admin.get(&stream).await;
+        let found = admin.get("/events?type=organization.invitation.invited").await;
+        assert_eq!(found.body["items"][0]["data"], read.body["events"][0]["data"], "{found:?}");
+        let data = &read.body["events"][0]["data"];
+        (key, data["email"]["~"].clone(), data["message"]["~"].clone())
+    };
+    assert_eq!(told().await, (true, json!("bob@example.org"), json!("Welcome")));
+
+    let accepted = bob.post(&format!("/invitations/{id}/accept"), &json!({})).await;
+    assert_eq!(accepted.status, StatusCode::OK, "{accepted:?}");
+    assert_eq!(told().await, (false, json!(null), json!(null)));
+    let read = admin.get(&stream).await;
+    assert_eq!(read.body["events"][1]["data"]["key_ids"], json!([id]));
+    assert!(!read.text.contains("bob@example.org"), "{read:?}");
+    let list = ada.get_at(&format!("{path}?status=accepted"), &accepted.position()).await;
+    let one = &list.body["items"][0];
+    assert_eq!((&one["email"], &one["message"]), (&json!(null), &json!(null)));
+    assert_eq!(one["accepted_by_user_id"], id_of(bob).await);
     world.server.stop().await;
 }
 
