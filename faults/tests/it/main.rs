@@ -1,0 +1,4 @@
+//! The short form of every trial.
+
+#[cfg(test)]
+mod trials;
