@@ -1,0 +1,8 @@
+//! Measures of this store alone, each with what it found.
+
+pub mod latency;
+pub mod order;
+pub mod project;
+pub mod rebuild;
+pub mod scale;
+mod tables;
