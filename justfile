@@ -35,6 +35,24 @@ unit:
 e2e *filter:
     cargo test --package api --test it {{ filter }}
 
+# Try the promises under faults: --trial NAME|all, --seed N, --minutes M. The server it runs can be
+# ended at chosen places, so it is built aside, where nobody takes it for a release.
+soak *arguments:
+    cargo build --release --quiet --target-dir target/soak --package api --features failpoints
+    cargo run --release --quiet --target-dir target/soak --package faults --bin soak -- {{ arguments }}
+
+# Send and store altered tokens, requests, events and settings: so many seconds for each kind
+fuzz seconds="60":
+    COMMONHOLD_FUZZ_SECONDS={{ seconds }} cargo test --package api --test it fuzz
+
+# Hold a running server against its own description: seconds for each of two clients
+api-fuzz *seconds:
+    scripts/api-fuzz {{ seconds }}
+
+# What operators rely on: alerts and dashboard on a real Prometheus, the restore walk
+ops:
+    cargo test --package api --test it operations
+
 # Move the schema: up, down, version, force
 migrate *arguments="version":
     {{ platformctl }} migrate {{ arguments }}
@@ -50,6 +68,10 @@ doctor:
 # Play a scenario against a running platform and show its events
 demo:
     {{ platformctl }} demo
+
+# Measure the event store and the read model; see bench/README.md
+bench *arguments="--help":
+    cargo run --quiet --release --manifest-path bench/Cargo.toml -- {{ arguments }}
 
 # Write the code and documents that are made from manifests and code
 generate:
