@@ -37,6 +37,8 @@ pub mod problem;
 pub mod rate;
 mod room;
 pub mod routes;
+#[cfg(test)]
+mod scratch;
 pub mod security;
 pub mod seed;
 pub mod serve;

@@ -70,7 +70,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_mail_lies_in_the_folder_for_programs_and_for_people() {
-        let folder = std::env::temp_dir().join(format!("outbox-{}", mint()));
+        let folder = crate::scratch::Scratch::path();
         let outbox = Outbox::open(&folder, "Back <back@example.org>".parse().unwrap()).unwrap();
         let mail = Mail {
             kind: "verify_email",
@@ -80,7 +80,7 @@ mod tests {
             html: "<p>Hello</p>".into(),
         };
         outbox.send(mail.clone()).await.unwrap();
-        let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|f| f.unwrap().path()).collect();
+        let files: Vec<_> = fs::read_dir(&*folder).unwrap().map(|f| f.unwrap().path()).collect();
         assert_eq!(files.len(), 2);
         for file in files {
             let text = fs::read_to_string(&file).unwrap();

@@ -1,12 +1,11 @@
 //! Precedence, and what stops the start.
 
-use std::path::PathBuf;
-
 use super::*;
+use crate::scratch::Scratch;
 
-fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("config-{name}-{}", crate::clock::mint()));
-    fs::create_dir_all(&folder).unwrap();
+fn folder(files: &[(&str, &str)]) -> Scratch {
+    let folder = Scratch::path();
+    fs::create_dir_all(&*folder).unwrap();
     for (file, text) in files {
         fs::write(folder.join(file), text).unwrap();
     }
@@ -35,13 +34,10 @@ fn the_defaults_are_usable() {
 
 #[test]
 fn later_layers_win_key_by_key() {
-    let folder = folder(
-        "order",
-        &[
-            ("10.yaml", "http:\n  bind: 127.0.0.1:1\n  max_connections: 10\n"),
-            ("20.yaml", "http:\n  max_connections: 20\n"),
-        ],
-    );
+    let folder = folder(&[
+        ("10.yaml", "http:\n  bind: 127.0.0.1:1\n  max_connections: 10\n"),
+        ("20.yaml", "http:\n  max_connections: 20\n"),
+    ]);
     let loaded = load(&folder, env(&[("PLATFORM__HTTP__TRUSTED_PROXIES", "2")])).unwrap();
     let http = &loaded.config.http;
     assert_eq!((http.bind.as_str(), http.max_connections), ("127.0.0.1:1", 20));
@@ -79,7 +75,7 @@ fn lists_are_separated_by_commas() {
 #[test]
 fn unknown_keys_are_named_with_their_layer() {
     refused(with(&[("PLATFORM__HTTP__PROT", "1")]), "http.prot", "PLATFORM__HTTP__PROT");
-    let folder = folder("unknown", &[("a.yaml", "http:\n  prot: 1\n")]);
+    let folder = folder(&[("a.yaml", "http:\n  prot: 1\n")]);
     refused(load(&folder, env(&[])), "http.prot", "a.yaml");
 }
 
@@ -87,15 +83,15 @@ fn unknown_keys_are_named_with_their_layer() {
 fn wrong_types_are_named_with_their_layer() {
     let variable = "PLATFORM__HTTP__MAX_CONNECTIONS";
     refused(with(&[(variable, "many")]), "http.max_connections", variable);
-    let yes = folder("yes", &[("a.yaml", "rate_limit:\n  enabled: yes\n")]);
+    let yes = folder(&[("a.yaml", "rate_limit:\n  enabled: yes\n")]);
     refused(load(&yes, env(&[])), "rate_limit.enabled", "a.yaml");
-    let broken = folder("broken", &[("a.yaml", "http: [\n")]);
+    let broken = folder(&[("a.yaml", "http: [\n")]);
     refused(load(&broken, env(&[])), "*", "a.yaml");
 }
 
 #[test]
 fn secrets_come_from_files_and_are_never_shown() {
-    let folder = folder("secret", &[("url", "postgres://u:hunter2@h/db\n")]);
+    let folder = folder(&[("url", "postgres://u:hunter2@h/db\n")]);
     let file = folder.join("url");
     let loaded = with(&[("PLATFORM__DATABASE__URL_FILE", file.to_str().unwrap())]).unwrap();
     let url = loaded.config.database.url.as_ref().unwrap();

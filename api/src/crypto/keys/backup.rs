@@ -63,15 +63,23 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::{super::directory::tests::fresh, *};
+    use crate::scratch::Scratch;
+
+    fn beside() -> Scratch {
+        let folder = Scratch::path();
+        std::fs::create_dir_all(&*folder).unwrap();
+        folder
+    }
 
     #[test]
     fn a_backup_brings_the_keys_back() {
+        let beside = beside();
         let (directory, folder) = fresh();
-        let file = folder.with_extension("backup");
+        let file = beside.join("backup");
         assert_eq!(directory.backup(&file).unwrap(), 2);
         assert!(matches!(directory.backup(&file), Err(KeyError::Exists(_))));
 
-        let elsewhere = folder.with_extension("restored");
+        let elsewhere = beside.join("restored");
         assert_eq!(KeyDirectory::restore(&file, &elsewhere).unwrap(), 2);
         let mode = std::fs::metadata(&elsewhere).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "nobody else may enter");
@@ -84,10 +92,10 @@ mod tests {
 
     #[test]
     fn a_backup_cannot_write_elsewhere() {
-        let (_, folder) = fresh();
-        let file = folder.with_extension("evil");
+        let beside = beside();
+        let file = beside.join("evil");
         create(&file, br#"{"version":1,"files":{"../evil":"x"}}"#).unwrap();
-        let refused = KeyDirectory::restore(&file, &folder.with_extension("target"));
+        let refused = KeyDirectory::restore(&file, &beside.join("target"));
         assert!(matches!(refused, Err(KeyError::Damaged(_))));
     }
 }

@@ -293,9 +293,10 @@ fn sync_folder(path: &Path) -> Result<(), KeyError> {
 #[cfg(test)]
 pub(in crate::crypto) mod tests {
     use super::*;
+    use crate::scratch::Scratch;
 
-    pub(in crate::crypto) fn fresh() -> (KeyDirectory, PathBuf) {
-        let folder = std::env::temp_dir().join(format!("keys-{}", mint()));
+    pub(in crate::crypto) fn fresh() -> (KeyDirectory, Scratch) {
+        let folder = Scratch::path();
         (KeyDirectory::open(&folder, 1).unwrap().0, folder)
     }
 
@@ -310,13 +311,12 @@ pub(in crate::crypto) mod tests {
 
     #[test]
     fn the_folder_is_private_and_what_it_lies_in_is_not() {
-        let parent = std::env::temp_dir().join(format!("keys-{}", mint()));
+        let parent = Scratch::path();
         let folder = parent.join("installation").join("keys");
         KeyDirectory::open(&folder, 0).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&folder), 0o700);
         assert_ne!(mode(folder.parent().unwrap()) & 0o011, 0, "nobody else could pass");
-        fs::remove_dir_all(parent).unwrap();
     }
 
     #[test]
@@ -339,7 +339,7 @@ pub(in crate::crypto) mod tests {
 
     #[test]
     fn a_retired_key_verifies_until_its_tokens_are_gone() {
-        let (directory, _) = fresh();
+        let (directory, _folder) = fresh();
         let first = directory.signing().unwrap().active().kid.clone();
         let second = directory.rotate(1_000).unwrap();
         let keys = directory.signing().unwrap();

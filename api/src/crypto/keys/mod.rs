@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_running_process_notices_a_rotation() {
-        let (directory, _) = directory::tests::fresh();
+        let (directory, _folder) = directory::tests::fresh();
         let keyring = Keyring::open(directory.clone()).unwrap();
         let old = keyring.current().active().kid.clone();
         let new = directory.rotate(100).unwrap().kid;

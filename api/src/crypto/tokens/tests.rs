@@ -9,16 +9,18 @@ use super::{
     super::{install, keys::KeyDirectory},
     *,
 };
+use crate::scratch::Scratch;
 
 struct Fixture {
     tokens: AccessTokens,
     keyring: Arc<Keyring>,
     directory: KeyDirectory,
+    _folder: Scratch,
 }
 
 fn fixture() -> Fixture {
     install();
-    let folder = std::env::temp_dir().join(format!("tokens-{}", mint()));
+    let folder = Scratch::path();
     let (directory, _) = KeyDirectory::open(&folder, 1).unwrap();
     let keyring = Arc::new(Keyring::open(directory.clone()).unwrap());
     let settings = TokenSettings {
@@ -27,7 +29,8 @@ fn fixture() -> Fixture {
         ttl_seconds: 900,
         cache: NonZeroUsize::new(4).unwrap(),
     };
-    Fixture { tokens: AccessTokens::new(Arc::clone(&keyring), settings), keyring, directory }
+    let tokens = AccessTokens::new(Arc::clone(&keyring), settings);
+    Fixture { tokens, keyring, directory, _folder: folder }
 }
 
 impl Fixture {
