@@ -28,6 +28,15 @@ use tokio::time::timeout;
 /// A probe is asked often; a check that takes longer than this has failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Asked every few seconds by whoever watches the process, and needed most when it is busy.
+const PROBES: [&str; 4] = ["/healthz", "/readyz", "/startupz", "/metrics"];
+
+/// Whether a path is that of a probe, which no limit refuses.
+#[must_use]
+pub fn is_probe(path: &str) -> bool {
+    PROBES.contains(&path)
+}
+
 /// The answer of a check: words for people either way.
 pub type CheckFuture = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
 

@@ -19,6 +19,7 @@ pub mod cursor;
 pub mod database;
 mod disk;
 pub mod domain_proof;
+mod door;
 pub mod edge;
 pub mod extract;
 pub mod gate;

@@ -13,7 +13,7 @@ use axum::{
 use tracing::{Instrument, Level, field};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::{config::Config, context::RequestContext, problem::Cause};
+use crate::{config::Config, context::RequestContext, health, problem::Cause};
 
 /// What is not written unless `log.filter` asks for it: the NATS client has a line for every try
 /// to connect, of which the bell tells once.
@@ -82,15 +82,13 @@ fn line(response: &Response, started: Instant, route: &str) {
     if let Some(Cause(cause)) = response.extensions().get::<Cause>() {
         let cause = chain(cause.as_ref());
         tracing::error!(status, duration_ms, cause, "request failed");
-    } else if PROBES.contains(&route) {
+    } else if health::is_probe(route) {
+        // Worth a line only when they fail.
         tracing::event!(Level::DEBUG, status, duration_ms, "request");
     } else {
         tracing::event!(Level::INFO, status, duration_ms, "request");
     }
 }
-
-/// Asked every few seconds, and worth a line only when they fail.
-const PROBES: &[&str] = &["/healthz", "/readyz", "/startupz", "/metrics"];
 
 /// An error with all its sources, outermost first.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {

@@ -5,8 +5,10 @@
 //! while the log cannot be followed nothing is allowed at all. So a change is in force within a
 //! second on every process, and a fault never allows more.
 
+mod loading;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -35,7 +37,11 @@ use projections::{Positions, Reader, organization::authority as table};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::problem::{INVALID_TOKEN, Problem, UNAVAILABLE};
+use self::loading::{Lines, Loading};
+use crate::{
+    door,
+    problem::{INVALID_TOKEN, Problem, UNAVAILABLE},
+};
 
 /// For how long what is kept may be used without word from the log.
 const FRESH: Duration = Duration::from_secs(1);
@@ -80,11 +86,14 @@ struct Inner {
     reader: Reader,
     positions: Positions,
     kept: Mutex<Kept>,
+    lines: Lines,
 }
 
 #[derive(Debug)]
 struct Kept {
     standings: LruCache<Key, (Instant, Arc<Standing>)>,
+    /// Those being loaded, and whether an event has touched them since.
+    loading: HashMap<Key, bool>,
     /// The last event that may have changed a standing.
     changed: Position,
     /// When the log was last heard of.
@@ -108,9 +117,15 @@ impl Authority {
     /// Nothing kept yet, and nothing allowed before [`Self::follow`] has heard from the log.
     #[must_use]
     pub fn new(store: Store, reader: Reader, positions: Positions) -> Self {
-        let kept =
-            Kept { standings: LruCache::new(KEPT), changed: Position(0), heard: None, voided: 0 };
-        Self { inner: Arc::new(Inner { store, reader, positions, kept: Mutex::new(kept) }) }
+        let kept = Mutex::new(Kept {
+            standings: LruCache::new(KEPT),
+            loading: HashMap::new(),
+            changed: Position(0),
+            heard: None,
+            voided: 0,
+        });
+        let inner = Inner { store, reader, positions, kept, lines: Lines::new() };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Follows the log from a position on, for as long as the task runs.
@@ -151,25 +166,17 @@ impl Authority {
     ) -> Result<Arc<Standing>, Problem> {
         let key = (proof, organization);
         if let Some(standing) = self.kept(&key)? {
-            return if standing.until.is_none_or(|until| now < until) {
-                Ok(standing)
-            } else {
-                Err(Problem::new(&INVALID_TOKEN))
-            };
+            return live(standing, now);
         }
-        // Everything up to here is in what is loaded now; what changes it later voids it.
-        let seen = *self.inner.store.watch_head().borrow();
-        let standing = Arc::new(self.load(proof, organization, seen, now).await?);
-        self.keep(key, seen, &standing);
+        let _turn = self.inner.lines.turn(&key).await;
+        // Whoever went before may have loaded it.
+        if let Some(standing) = self.kept(&key)? {
+            return live(standing, now);
+        }
+        let loading = Loading::begin(self, key);
+        let standing = Arc::new(self.load(proof, organization, loading.seen, now).await?);
+        loading.keep(&standing);
         Ok(standing)
-    }
-
-    /// Keeps what was loaded, unless something changed rights after what the load has seen.
-    fn keep(&self, key: Key, seen: Position, standing: &Arc<Standing>) {
-        let mut kept = self.lock();
-        if kept.changed <= seen {
-            kept.standings.put(key, (Instant::now(), standing.clone()));
-        }
     }
 
     fn kept(&self, key: &Key) -> Result<Option<Arc<Standing>>, Problem> {
@@ -196,7 +203,7 @@ impl Authority {
                 let ask = || table::grants(&self.inner.reader, principal, organization, now);
                 let mut found = ask().await?;
                 if found.position < seen {
-                    self.inner.positions.wait("organization", seen).await?;
+                    door::aside(self.inner.positions.wait("organization", seen)).await?;
                     found = ask().await?;
                 }
                 let member = found.membership_active && found.organization_status.is_some();
@@ -317,6 +324,9 @@ impl Authority {
                 _ => continue,
             };
             kept.changed = envelope.position;
+            for (key, touched) in &mut kept.loading {
+                *touched |= touches(key);
+            }
             let gone: Vec<Key> =
                 kept.standings.iter().map(|(key, _)| *key).filter(|key| touches(key)).collect();
             for key in gone {
@@ -329,6 +339,14 @@ impl Authority {
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is kept, unless it has ended by itself.
+fn live(standing: Arc<Standing>, now: Timestamp) -> Result<Arc<Standing>, Problem> {
+    match standing.until.is_none_or(|until| now < until) {
+        true => Ok(standing),
+        false => Err(Problem::new(&INVALID_TOKEN)),
     }
 }
 

@@ -10,6 +10,7 @@ use domain::{
 use eventstore::{
     Append, CommandKey, Expected, Leases, MasterKey, Meta, NewEvent, Postgres, StreamAppend,
 };
+use futures_util::FutureExt;
 use projections::{Runner, RunnerHandle};
 use sqlx::postgres::PgConnectOptions;
 
@@ -206,16 +207,17 @@ async fn a_load_that_races_a_revoke_is_not_kept() {
     let world = World::new().await;
     let authority = &world.authority;
     authority.hear(&[]);
-    let head = world.store.head().await.unwrap();
     let key = (world.proof, None);
-    let loaded = authority.load(world.proof, None, head, now()).await.unwrap();
+    let loading = Loading::begin(authority, key);
+    let loaded = authority.load(world.proof, None, loading.seen, now()).await.unwrap();
     let loaded = Arc::new(loaded);
     assert!(loaded.grants.platform.contains(READ));
     // Between loading and keeping, the role is revoked and the tail hears of it.
     let at = world.revoke().await;
     let events = world.store.read(Position(at.0 - 1), 1).await.unwrap();
     authority.hear(&events);
-    authority.keep(key, head, &loaded);
+    loading.keep(&loaded);
+    drop(loading);
     assert!(authority.kept(&key).unwrap().is_none(), "a stale allow was kept");
     assert_eq!(world.may().await, Ok(false));
     world.runner.stop().await;
@@ -232,5 +234,43 @@ async fn a_session_that_ended_is_refused() {
     let took = world.until(Err(401)).await;
     assert!(took < Duration::from_secs(1), "{took:?}");
     tail.abort();
+    world.runner.stop().await;
+}
+
+#[tokio::test]
+async fn what_touches_somebody_else_voids_no_load() {
+    let world = World::new().await;
+    let authority = &world.authority;
+    authority.hear(&[]);
+    let key = (world.proof, None);
+    let loading = Loading::begin(authority, key);
+    let loaded = authority.load(world.proof, None, loading.seen, now()).await.unwrap();
+    let before = world.store.head().await.unwrap();
+    signed_in(&world.store).await;
+    let events = world.store.read(before, 10).await.unwrap();
+    authority.hear(&events);
+    loading.keep(&Arc::new(loaded));
+    assert!(authority.kept(&key).unwrap().is_some());
+    world.runner.stop().await;
+}
+
+#[tokio::test]
+async fn one_loads_for_all() {
+    let world = World::new().await;
+    let (authority, key) = (&world.authority, (world.proof, None));
+    authority.hear(&[]);
+    let first = authority.inner.lines.turn(&key).await;
+    let (one, other) = (world.may(), world.may());
+    let mut all = Box::pin(async { tokio::join!(one, other) });
+    assert!(all.as_mut().now_or_never().is_none());
+    let loading = Loading::begin(authority, key);
+    let loaded = authority.load(world.proof, None, loading.seen, now()).await.unwrap();
+    loading.keep(&Arc::new(loaded));
+    drop(loading);
+    // Nobody can load anything any more.
+    authority.inner.reader.close().await;
+    authority.hear(&[]);
+    drop(first);
+    assert_eq!(all.await, (Ok(true), Ok(true)));
     world.runner.stop().await;
 }

@@ -9,7 +9,7 @@ use crate::{
     crypto::keys::KeyDirectory,
     platform::Platform,
     seed::Admin,
-    serve::{Ended, Server, stop_signal},
+    serve::{Ended, Server, raise_descriptors, stop_signal},
     telemetry,
 };
 
@@ -38,6 +38,7 @@ async fn serve(config: Config, output: &Output) -> Result<(), Failure> {
     drop(keys);
     // From here on a stop is orderly: a signal during the start ends the process after it.
     let stop = stop_signal()?;
+    raise_descriptors(config.http.max_connections);
     let server = Server::bind(&config.http).await?;
     let public_url = config.http.public_url.clone();
     let outbox = config.mail.outbox_dir.clone();

@@ -60,6 +60,8 @@ impl Faults {
         }
         self.refuse_if(http.max_connections == 0, "http.max_connections", "must be at least 1");
         self.refuse_if(http.max_requests == 0, "http.max_requests", "must be at least 1");
+        let working_ok = http.max_working_requests > 0;
+        self.refuse_if(!working_ok, "http.max_working_requests", "must be at least 1");
         self.refuse_if(http.trusted_proxies > 10, "http.trusted_proxies", "must be at most 10");
     }
 

@@ -52,6 +52,10 @@ pub const KEYS: &[Key] = &[
         "most connections at once; who comes then takes the place of whoever kept the server waiting longest",
     ),
     key("http.max_requests", "most requests being answered at once; others get `overloaded`"),
+    key(
+        "http.max_working_requests",
+        "most of them being worked on at once; others wait for a moment, and get `overloaded` if more is asked than is done",
+    ),
     key("http.cors_origins", "origins that browsers may call from; none by default"),
     key(
         "http.trusted_proxies",

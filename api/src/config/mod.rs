@@ -104,6 +104,8 @@ pub struct Http {
     pub max_connections: usize,
     /// Most requests being answered at once.
     pub max_requests: usize,
+    /// Most of them being worked on at once.
+    pub max_working_requests: usize,
     /// Origins that browsers may call from.
     pub cors_origins: Vec<String>,
     /// How many proxies in front append to `X-Forwarded-For`.
@@ -287,6 +289,7 @@ impl Default for Http {
             drain_timeout_seconds: 30,
             max_connections: 1_024,
             max_requests: 512,
+            max_working_requests: 64,
             cors_origins: Vec::new(),
             trusted_proxies: 0,
         }

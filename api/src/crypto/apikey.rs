@@ -9,6 +9,7 @@ use std::{fmt, num::NonZeroUsize, sync::Mutex};
 use lru::LruCache;
 use ring::hmac;
 use subtle::ConstantTimeEq;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
@@ -97,7 +98,14 @@ fn checksum(prefix: &str, secret: &str) -> String {
 /// The keys this process has verified, by a digest that is worthless elsewhere.
 pub struct VerifiedKeys {
     digest_key: hmac::Key,
-    verified: Mutex<LruCache<String, hmac::Tag>>,
+    verified: Mutex<LruCache<String, Verified>>,
+}
+
+/// A key that was the right one.
+#[derive(Clone, Copy)]
+struct Verified {
+    owner: Uuid,
+    digest: hmac::Tag,
 }
 
 impl fmt::Debug for VerifiedKeys {
@@ -116,14 +124,21 @@ impl VerifiedKeys {
         }
     }
 
-    /// Whether a key is the one whose hash is stored. Costs an argon2 the first time only.
+    /// Who holds a prefix, if a key of it was verified. A prefix is taken once and never given
+    /// back, so this needs no second look; whether the key still opens is for its stream to say.
+    pub fn owner(&self, prefix: &str) -> Option<Uuid> {
+        self.lock().get(prefix).map(|known| known.owner)
+    }
+
+    /// Whether a key is the one whose hash is stored with its owner. Costs an argon2 the first
+    /// time only.
     ///
     /// # Errors
     /// [`HashError`].
     pub async fn verify(
         &self,
         key: &ApiKeySecret,
-        stored: &str,
+        (owner, stored): (Uuid, &str),
         hashing: &PasswordHashing,
     ) -> Result<bool, HashError> {
         let digest = self.digest(key, stored);
@@ -134,7 +149,7 @@ impl VerifiedKeys {
         let verdict = hashing.verify(password, Some(stored.to_owned())).await?;
         let right = matches!(verdict, Verdict::Right | Verdict::RightButOutdated);
         if right {
-            self.lock().put(key.prefix.clone(), digest);
+            self.lock().put(key.prefix.clone(), Verified { owner, digest });
         }
         Ok(right)
     }
@@ -167,10 +182,10 @@ impl VerifiedKeys {
     fn remembers(&self, prefix: &str, digest: &hmac::Tag) -> bool {
         let mut verified = self.lock();
         let known = verified.get(prefix);
-        known.is_some_and(|known| known.as_ref().ct_eq(digest.as_ref()).into())
+        known.is_some_and(|known| known.digest.as_ref().ct_eq(digest.as_ref()).into())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<String, hmac::Tag>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<String, Verified>> {
         // A panic while it was held cannot have left the cache half-changed in a harmful way.
         self.verified.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -212,13 +227,16 @@ mod tests {
         let hashing = PasswordHashing::new(&cheap()).unwrap();
         let verified = VerifiedKeys::new(NonZeroUsize::MIN);
         let key = ApiKeySecret::generate();
-        let stored = key.hash(&hashing).await.unwrap();
-        assert_eq!(verified.verify(&key, &stored, &hashing).await, Ok(true));
+        let (owner, stored) = (Uuid::from_u128(7), key.hash(&hashing).await.unwrap());
+        assert_eq!(verified.owner(key.prefix()), None);
+        assert_eq!(verified.verify(&key, (owner, &stored), &hashing).await, Ok(true));
+        assert_eq!(verified.owner(key.prefix()), Some(owner));
         let digest = verified.digest(&key, &stored);
         assert!(verified.remembers(key.prefix(), &digest));
         assert!(!verified.remembers(key.prefix(), &verified.digest(&key, "another hash")));
         verified.forget(key.prefix());
         assert!(!verified.remembers(key.prefix(), &digest));
+        assert_eq!(verified.owner(key.prefix()), None);
     }
 
     #[tokio::test]
@@ -226,10 +244,10 @@ mod tests {
         let hashing = PasswordHashing::new(&cheap()).unwrap();
         let verified = VerifiedKeys::new(NonZeroUsize::MIN);
         let key = ApiKeySecret::generate();
-        let stored = key.hash(&hashing).await.unwrap();
-        assert_eq!(verified.verify(&key, &stored, &hashing).await, Ok(true));
+        let (owner, stored) = (Uuid::from_u128(7), key.hash(&hashing).await.unwrap());
+        assert_eq!(verified.verify(&key, (owner, &stored), &hashing).await, Ok(true));
         let forged = ApiKeySecret { secret: ApiKeySecret::generate().secret, ..key };
-        assert_eq!(verified.verify(&forged, &stored, &hashing).await, Ok(false));
+        assert_eq!(verified.verify(&forged, (owner, &stored), &hashing).await, Ok(false));
         assert_eq!(verified.verify_unknown(&forged, &hashing).await, Ok(false));
     }
 }

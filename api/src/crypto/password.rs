@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::random;
 use crate::{
     config::Auth,
+    door,
     problem::{OVERLOADED, Problem},
 };
 
@@ -220,14 +221,18 @@ impl PasswordHashing {
         let inner = Arc::clone(&self.0);
         let place = Arc::clone(&inner.places).try_acquire_owned();
         let place = place.map_err(|_| HashError::Overloaded)?;
-        let worker = Arc::clone(&inner.workers).acquire_owned().await;
-        let worker = worker.map_err(|_| HashError::Failed)?;
-        let running = tokio::task::spawn_blocking(move || {
-            let result = job(&inner);
-            drop((place, worker));
-            result
-        });
-        running.await.unwrap_or(Err(HashError::Failed))
+        // Hashes have a line of their own, with its own end.
+        door::aside(async move {
+            let worker = Arc::clone(&inner.workers).acquire_owned().await;
+            let worker = worker.map_err(|_| HashError::Failed)?;
+            let running = tokio::task::spawn_blocking(move || {
+                let result = job(&inner);
+                drop((place, worker));
+                result
+            });
+            running.await.unwrap_or(Err(HashError::Failed))
+        })
+        .await
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::app::App;
+use crate::{app::App, door};
 
 /// The moment before which nothing may be answered.
 pub(super) struct Floor(Instant);
@@ -19,8 +19,9 @@ impl Floor {
         Self(Instant::now() + Duration::from_millis(app.config.auth.answer_floor_millis))
     }
 
-    /// Waits for that moment.
+    /// Waits for that moment, with nothing left to do but to answer.
     pub(super) async fn reached(self) {
+        door::leave();
         sleep_until(self.0).await;
     }
 }

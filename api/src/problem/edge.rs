@@ -116,7 +116,7 @@ crate::problem_codes! {
     }
     OVERLOADED = 503 "overloaded" {
         title: "Too busy",
-        cause: "A bounded queue is full. Nothing was done.",
+        cause: "More is asked than can be done at once: a bounded queue is full, or no longer empties. Nothing was done.",
         fix: "Send the same request again after the seconds of `Retry-After`.",
     }
     PROJECTION_LAGGING = 503 "projection-lagging" {

@@ -22,6 +22,7 @@ pub use login_guard::{LoginGuard, LoginRules, Refused};
 use crate::{
     config::Config,
     context::{Network, RequestContext},
+    health,
     problem::{Problem, TOO_MANY_REQUESTS},
 };
 
@@ -99,7 +100,7 @@ impl Limits {
 /// The middleware that counts requests per network. Probes are not counted: whoever watches the
 /// process must reach it also when it is busy.
 pub async fn layer(State(limits): State<Arc<Limits>>, request: Request, next: Next) -> Response {
-    let probe = ["/healthz", "/readyz", "/startupz", "/metrics"].contains(&request.uri().path());
+    let probe = health::is_probe(request.uri().path());
     let context = request.extensions().get::<RequestContext>().filter(|_| !probe);
     let Some(network) = context.map(|context| Network::of(context.client())) else {
         return next.run(request).await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Router, response::IntoResponse, routing::get};
+use axum::{Router, body::Bytes, response::IntoResponse, routing::get};
 use http::{HeaderName, HeaderValue, header};
 
 const INDEX: &str = include_str!("../../assets/docs/index.html");
@@ -15,9 +15,11 @@ const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 
 /// Serves the description of the routes.
 pub fn description<S: Clone + Send + Sync + 'static>(openapi: Arc<str>) -> Router<S> {
+    // One text for all answers: it is much, and anybody may ask for it.
+    let openapi = Bytes::copy_from_slice(openapi.as_bytes());
     let json = move || {
-        let openapi = Arc::clone(&openapi);
-        async move { typed("application/json", openapi.to_string()) }
+        let openapi = openapi.clone();
+        async move { typed("application/json", openapi) }
     };
     Router::new()
         .route("/openapi.json", get(json))

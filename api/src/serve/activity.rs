@@ -1,7 +1,11 @@
 //! Whether a connection still does something: begins requests, or takes what it is sent.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -29,6 +33,8 @@ pub(super) struct Activity(Arc<Inner>);
 struct Inner {
     state: Mutex<State>,
     patience: Patience,
+    /// Bytes of answers that have not been taken, on all connections.
+    untaken: Arc<AtomicUsize>,
     /// The deadline came nearer.
     hurry: Notify,
 }
@@ -43,20 +49,30 @@ struct State {
     quiet_since: Instant,
     /// When a client that does not keep up must have taken what there is.
     take_by: Option<Instant>,
+    /// When the next piece of each answer on its way must have been taken.
+    outgoing: BTreeMap<u64, Instant>,
+    /// Bytes of answers that have not been taken.
+    untaken: usize,
+    /// How many answers have been sent or begun.
+    answers: u64,
     sent_away: bool,
 }
 
 impl Activity {
-    pub(super) fn new(patience: Patience) -> Self {
+    pub(super) fn new(patience: Patience, untaken: Arc<AtomicUsize>) -> Self {
         let state = State {
             under_way: 0,
             answering: 0,
             any: false,
             quiet_since: Instant::now(),
             take_by: None,
+            outgoing: BTreeMap::new(),
+            untaken: 0,
+            answers: 0,
             sent_away: false,
         };
-        Self(Arc::new(Inner { state: Mutex::new(state), patience, hurry: Notify::new() }))
+        let (state, hurry) = (Mutex::new(state), Notify::new());
+        Self(Arc::new(Inner { state, patience, untaken, hurry }))
     }
 
     /// A request begins to arrive; it ends when the guard is dropped.
@@ -73,23 +89,48 @@ impl Activity {
         Answering(self.clone())
     }
 
-    /// Something was written.
-    pub(super) fn wrote(&self, bytes: usize) {
+    /// The body of an answer goes out, of so many bytes, until the guard is dropped.
+    pub(super) fn taking(&self, bytes: usize) -> Taking {
         let mut state = self.lock();
-        state.quiet_since = Instant::now();
-        if let Some(take_by) = state.take_by {
-            let earned = f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / LEAST_RATE;
-            let latest = Instant::now() + self.0.patience.taking;
-            // Whatever was earned before, a client that stops is given no longer than another.
-            state.take_by = Some((take_by + Duration::from_secs_f64(earned)).min(latest));
+        state.untaken = state.untaken.saturating_add(bytes);
+        if !state.sent_away {
+            self.0.untaken.fetch_add(bytes, Ordering::Relaxed);
         }
+        state.answers = state.answers.wrapping_add(1);
+        let answer = state.answers;
+        state.outgoing.insert(answer, Instant::now() + self.0.patience.taking);
+        drop(state);
+        self.0.hurry.notify_one();
+        Taking { activity: self.clone(), answer, untaken: bytes }
     }
 
-    /// The client takes no more for now.
-    pub(super) fn blocked(&self) {
+    /// Bytes of answers that have not been taken.
+    pub(super) fn untaken(&self) -> usize {
+        self.lock().untaken
+    }
+
+    /// Something was written. Answers to pings are, too, so this alone is no sign of life.
+    pub(super) fn wrote(&self, bytes: usize) {
+        let mut state = self.lock();
+        state.take_by = state.take_by.map(|take_by| self.later(take_by, bytes));
+    }
+
+    /// Until when somebody who took so much is waited for.
+    fn later(&self, take_by: Instant, bytes: usize) -> Instant {
+        let earned = f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / LEAST_RATE;
         let latest = Instant::now() + self.0.patience.taking;
-        self.lock().take_by.get_or_insert(latest);
-        self.0.hurry.notify_one();
+        // Whatever was earned before, a client that stops is given no longer than another.
+        (take_by + Duration::from_secs_f64(earned)).min(latest)
+    }
+
+    /// The client takes no more for now. Whoever hurries looks at the connection again, which tries
+    /// to write again: said each time, this would go round and round.
+    pub(super) fn blocked(&self) {
+        let mut state = self.lock();
+        if state.take_by.is_none() {
+            state.take_by = Some(Instant::now() + self.0.patience.taking);
+            self.0.hurry.notify_one();
+        }
     }
 
     /// The client has taken everything.
@@ -103,12 +144,12 @@ impl Activity {
         if state.sent_away {
             return Instant::now();
         }
-        let quiet = if state.under_way > 0 {
+        let quiet = if state.under_way > 0 || !state.outgoing.is_empty() {
             Instant::now() + patience.later
         } else {
             state.quiet_since + if state.any { patience.later } else { patience.first }
         };
-        state.take_by.map_or(quiet, |take_by| take_by.min(quiet))
+        state.outgoing.values().copied().chain(state.take_by).fold(quiet, Instant::min)
     }
 
     /// Since when the server has waited for the client; `None` while the client waits for us.
@@ -117,9 +158,15 @@ impl Activity {
         (state.answering == 0).then_some(state.quiet_since)
     }
 
-    /// Ends the connection, in favour of another.
+    /// Ends the connection, in favour of another. What it holds counts as free from here on: until
+    /// it is, nobody else has to go for it.
     pub(super) fn send_away(&self) {
-        self.lock().sent_away = true;
+        let mut state = self.lock();
+        if !state.sent_away {
+            self.0.untaken.fetch_sub(state.untaken, Ordering::Relaxed);
+        }
+        state.sent_away = true;
+        drop(state);
         self.0.hurry.notify_one();
     }
 
@@ -155,14 +202,61 @@ impl Drop for Answering {
     }
 }
 
+/// The body of an answer that goes out.
+pub(super) struct Taking {
+    activity: Activity,
+    answer: u64,
+    untaken: usize,
+}
+
+impl Taking {
+    /// The client has room for so much more, so it has taken what was sent before.
+    pub(super) fn took(&mut self, bytes: usize) {
+        let activity = self.activity.clone();
+        let mut state = activity.lock();
+        self.less(&mut state, bytes);
+        state.quiet_since = Instant::now();
+        let latest = Instant::now() + self.activity.0.patience.taking;
+        let before = state.outgoing.get(&self.answer).copied().unwrap_or(latest);
+        state.outgoing.insert(self.answer, self.activity.later(before, bytes));
+    }
+
+    fn less(&mut self, state: &mut State, bytes: usize) {
+        let taken = bytes.min(self.untaken);
+        self.untaken = self.untaken.saturating_sub(taken);
+        state.untaken = state.untaken.saturating_sub(taken);
+        if !state.sent_away {
+            self.activity.0.untaken.fetch_sub(taken, Ordering::Relaxed);
+        }
+    }
+
+    /// The client has taken all there is, and more is about to come.
+    pub(super) fn waits_for_us(&self) {
+        self.activity.lock().outgoing.remove(&self.answer);
+    }
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        let activity = self.activity.clone();
+        let mut state = activity.lock();
+        self.less(&mut state, usize::MAX);
+        state.outgoing.remove(&self.answer);
+        state.quiet_since = Instant::now();
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn activity() -> Activity {
-        Activity::new(Patience { first: SECOND, later: 60 * SECOND, taking: 10 * SECOND })
+        let patience = Patience { first: SECOND, later: 60 * SECOND, taking: 10 * SECOND };
+        Activity::new(patience, Arc::default())
     }
 
     #[test]
@@ -184,6 +278,18 @@ mod tests {
     }
 
     #[test]
+    fn who_goes_on_taking_nothing_is_no_news() {
+        let activity = activity();
+        activity.blocked();
+        assert!(activity.hurried().now_or_never().is_some());
+        activity.blocked();
+        assert!(activity.hurried().now_or_never().is_none());
+        activity.taken();
+        activity.blocked();
+        assert!(activity.hurried().now_or_never().is_some());
+    }
+
+    #[test]
     fn who_is_answered_keeps_nobody_waiting() {
         let activity = activity();
         let arriving = activity.begin();
@@ -195,5 +301,27 @@ mod tests {
         assert!(activity.waited_for_since() > since);
         activity.send_away();
         assert!(activity.deadline() <= Instant::now());
+    }
+
+    #[test]
+    fn who_leaves_one_answer_lying_is_not_saved_by_taking_another() {
+        let activity = activity();
+        let left = || activity.deadline() - Instant::now();
+        drop(activity.begin());
+        let (lying, mut taken) = (activity.taking(500), activity.taking(1_000_001));
+        let first = activity.deadline();
+        assert!(left() <= 10 * SECOND);
+        taken.took(1_000_000);
+        assert_eq!(activity.untaken(), 501);
+        assert_eq!(activity.deadline(), first);
+        lying.waits_for_us();
+        assert!(activity.deadline() > first && left() <= 10 * SECOND);
+        drop((lying, taken));
+        assert_eq!(activity.untaken(), 0);
+        assert!(left() > 50 * SECOND);
+        // Pings are answered, and count for nothing.
+        let quiet = activity.deadline();
+        activity.wrote(17);
+        assert_eq!(activity.deadline(), quiet);
     }
 }

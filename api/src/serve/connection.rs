@@ -13,10 +13,12 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Shared, activity::Activity, framing::Framed, request};
+use super::{Shared, activity::Activity, framing::Framed, outgoing::Outgoing, request};
 
 /// Most requests at once on an HTTP/2 connection.
 const MAX_STREAMS: u32 = 32;
+/// How much of an answer leaves its own memory before the client of an HTTP/2 connection takes it.
+const SEND_BUFFER_BYTES: usize = 65_536;
 
 /// Serves a connection until the client, a limit or the shutdown ends it.
 pub(super) async fn serve(
@@ -27,7 +29,7 @@ pub(super) async fn serve(
 ) {
     // Small answers should leave at once; if the system refuses, they leave a little later.
     let _ = stream.set_nodelay(true);
-    let activity = Activity::new(shared.limits.patience());
+    let activity = Activity::new(shared.limits.patience(), shared.seats.untaken());
     let _seat = shared.seats.take(activity.clone());
     let (framed, ambiguous) = Framed::new(stream, activity.clone());
     let builder = builder(&shared);
@@ -40,8 +42,9 @@ pub(super) async fn serve(
             ambiguous.clone(),
             activity.clone(),
         );
+        let (activity, seats) = (activity.clone(), shared.seats.clone());
         async move {
-            let answer = answer.await;
+            let answer = answer.await.map(|body| Outgoing::new(body, &activity, &seats));
             drop(under_way);
             Ok::<_, std::convert::Infallible>(answer)
         }
@@ -87,7 +90,6 @@ fn builder(shared: &Shared) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
         .max_concurrent_streams(MAX_STREAMS)
-        .keep_alive_interval(limits.idle)
-        .keep_alive_timeout(limits.header);
+        .max_send_buf_size(SEND_BUFFER_BYTES);
     builder
 }

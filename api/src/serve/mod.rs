@@ -8,8 +8,11 @@
 mod activity;
 mod body;
 mod connection;
+mod descriptors;
 mod framing;
+mod listen;
 mod occupancy;
+mod outgoing;
 mod request;
 mod seats;
 
@@ -26,8 +29,11 @@ use activity::Patience;
 use occupancy::Occupancy;
 use seats::Seats;
 
+pub(crate) use descriptors::raise as raise_descriptors;
+
 use crate::{
     config::Http,
+    door::Door,
     metrics::{Metrics, Refusals},
 };
 
@@ -46,6 +52,8 @@ struct Shared {
     seats: Seats,
     /// A permit for each request being answered.
     requests: Arc<Semaphore>,
+    /// Before those that are worked on.
+    door: Door,
     /// A permit for each KiB of body being held.
     body_budget: Arc<Semaphore>,
     /// Counts what is refused before or beside the router.
@@ -64,6 +72,7 @@ struct Limits {
     drain: Duration,
     connections: usize,
     requests: usize,
+    working_requests: usize,
     trusted_proxies: usize,
 }
 
@@ -80,6 +89,7 @@ impl From<&Http> for Limits {
             drain: seconds(http.drain_timeout_seconds),
             connections: http.max_connections,
             requests: http.max_requests,
+            working_requests: http.max_working_requests,
             trusted_proxies: http.trusted_proxies,
         }
     }
@@ -108,6 +118,7 @@ pub struct Server {
     limits: Limits,
     connections: Arc<Semaphore>,
     requests: Arc<Semaphore>,
+    door: Door,
     refusals: Refusals,
 }
 
@@ -119,9 +130,10 @@ impl Server {
     pub async fn bind(http: &Http) -> io::Result<Self> {
         let limits = Limits::from(http);
         Ok(Self {
-            listener: TcpListener::bind(&http.bind).await?,
+            listener: listen::bind(&http.bind).await?,
             connections: Arc::new(Semaphore::new(limits.connections)),
             requests: Arc::new(Semaphore::new(limits.requests)),
+            door: Door::new(limits.working_requests),
             refusals: Refusals::new(),
             limits,
         })
@@ -133,6 +145,7 @@ impl Server {
         let occupancy = Occupancy {
             connections: self.connections.clone(),
             requests: self.requests.clone(),
+            door: self.door.clone(),
             limits: self.limits.clone(),
         };
         metrics.register(|registry| registry.register_collector(Box::new(occupancy)));
@@ -151,10 +164,11 @@ impl Server {
     /// Serves until `shutdown` ends, then stops accepting and finishes what was begun, within
     /// the configured deadline.
     pub async fn run(self, router: Router, shutdown: impl Future<Output = ()>) -> Ended {
-        let Self { listener, limits, connections, requests, refusals } = self;
+        let Self { listener, limits, connections, requests, door, refusals } = self;
         let shared = Arc::new(Shared {
             router,
             requests,
+            door,
             refusals,
             seats: Seats::default(),
             body_budget: Arc::new(Semaphore::new(BODY_BUDGET_KIB)),

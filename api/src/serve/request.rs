@@ -6,15 +6,17 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, Request, Version, header};
+use http::{HeaderValue, Request, Uri, Version, header};
 use hyper::body::Incoming;
-use tokio::{sync::TryAcquireError, time};
+use tokio::{sync::OwnedSemaphorePermit, time};
 use tower::ServiceExt;
 
 use super::{Shared, activity::Activity, body, framing::Ambiguous};
 use crate::{
     context::{self, PeerAddress, RequestContext},
+    door::Place,
     edge::EarlyRefusal,
+    health,
     problem::{OVERLOADED, Problem, TIMEOUT},
 };
 
@@ -54,18 +56,15 @@ pub(super) async fn answer(
         shared.refusals.count(&response);
         response
     };
-    let permit = match Arc::clone(&shared.requests).try_acquire_owned() {
-        Ok(permit) => permit,
-        Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {
-            return counted(Problem::new(&OVERLOADED).retry_after(1));
-        }
+    let Some(admitted) = Admitted::wait(&parts.uri, &shared).await else {
+        return counted(Problem::new(&OVERLOADED).retry_after(1));
     };
     let router = shared.router.clone();
-    let handler = tokio::spawn(async move {
+    let handler = tokio::spawn(admitted.work(async move {
         let response = router.oneshot(Request::from_parts(parts, body)).await;
-        drop((permit, held));
+        drop(held);
         response.into_response()
-    });
+    }));
     let mut response = match time::timeout(limits.request, handler).await {
         Ok(Ok(response)) => response,
         Ok(Err(failed)) => counted(Problem::internal(failed)),
@@ -79,4 +78,31 @@ pub(super) async fn answer(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// The right to be answered. Who watches the process has it always, and most when it is busy.
+enum Admitted {
+    Probe,
+    Request(OwnedSemaphorePermit, Place),
+}
+
+impl Admitted {
+    async fn wait(uri: &Uri, shared: &Shared) -> Option<Self> {
+        if health::is_probe(uri.path()) {
+            return Some(Self::Probe);
+        }
+        let permit = Arc::clone(&shared.requests).try_acquire_owned().ok()?;
+        Some(Self::Request(permit, shared.door.enter().await?))
+    }
+
+    async fn work(self, handler: impl Future<Output = Response>) -> Response {
+        match self {
+            Self::Probe => handler.await,
+            Self::Request(permit, place) => {
+                let response = place.hold(handler).await;
+                drop(permit);
+                response
+            }
+        }
+    }
 }

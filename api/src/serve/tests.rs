@@ -52,6 +52,7 @@ async fn start(change: impl FnOnce(&mut Config)) -> Running {
     let inner = Router::new()
         .route("/echo", post(async |Json(value): Json<serde_json::Value>| Json(value)))
         .route("/slow", post(slow))
+        .route("/healthz", get(async || "ok"))
         // More than the buffers of two systems hold.
         .route("/large", get(async || vec![b'x'; 32 << 20]))
         .with_state(app.clone());
@@ -226,6 +227,85 @@ async fn more_requests_than_fit_are_told_to_come_back() {
     }
     running.app.go.notify_one();
     running.app.ended.notified().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_work_to_be_done_is_told_soon() {
+    let running = start(|config| config.http.max_working_requests = 1).await;
+    let mut first = running.connect().await;
+    first.write_all(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    running.app.began.notified().await;
+    let request = post_echo("Connection: close\r\nContent-Length: 2\r\n", "{}");
+    let answer = time::timeout(Duration::from_secs(5), running.talk(&request)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("\"code\":\"overloaded\""), "{answer}");
+    assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
+    let text = running.metrics.text().unwrap();
+    assert!(text.contains("http_server_working_requests 1\n"), "{text}");
+    running.app.go.notify_one();
+    running.app.ended.notified().await;
+    assert!(running.talk(&request).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn probes_are_answered_when_all_else_is_refused() {
+    let running = start(|config| config.http.max_requests = 1).await;
+    let mut first = running.connect().await;
+    first.write_all(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    running.app.began.notified().await;
+    let probe = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let answer = running.talk(probe).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    running.app.go.notify_one();
+    running.app.ended.notified().await;
+}
+
+#[tokio::test]
+async fn a_crowd_waits_to_be_accepted_and_is_not_dropped() {
+    let mut config = Config::default();
+    config.http.bind = "127.0.0.1:0".into();
+    let server = Server::bind(&config.http).await.unwrap();
+    let address = server.address().unwrap();
+    // Nobody accepts: the system alone answers, as long as its queue has room.
+    let crowd = (0..400).map(|_| TcpStream::connect(address));
+    let crowd = time::timeout(Duration::from_secs(20), futures_util::future::try_join_all(crowd));
+    assert_eq!(crowd.await.unwrap().unwrap().len(), 400);
+}
+
+/// An HTTP/2 client that gives answers no window, asks for something large if it is to, and shows
+/// by pings that it is still there.
+async fn pings_until_cut_off(mut stream: TcpStream, asks: bool) {
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
+    let large = b"\0\0\x0d\x01\x05\0\0\0\x01\x82\x86\x04\x06/large\x01\x01x";
+    stream.write_all(preface).await.unwrap();
+    if asks {
+        stream.write_all(large).await.unwrap();
+    }
+    let mut word = [0; 1_024];
+    loop {
+        let read = time::timeout(Duration::from_millis(100), stream.read(&mut word)).await;
+        let open = match read {
+            Ok(read) => read.is_ok_and(|bytes| bytes > 0),
+            Err(_) => stream.write_all(b"\0\0\x08\x06\0\0\0\0\0still up").await.is_ok(),
+        };
+        if !open {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_never_opens_a_window_is_cut_off() {
+    let running = start(|config| config.http.body_timeout_seconds = 1).await;
+    let gone = pings_until_cut_off(running.connect().await, true);
+    time::timeout(Duration::from_secs(20), gone).await.unwrap();
+}
+
+#[tokio::test]
+async fn pings_keep_no_connection_open() {
+    let running = start(|config| config.http.header_timeout_seconds = 1).await;
+    let gone = pings_until_cut_off(running.connect().await, false);
+    time::timeout(Duration::from_secs(20), gone).await.unwrap();
 }
 
 #[tokio::test]

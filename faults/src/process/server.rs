@@ -123,6 +123,20 @@ impl Server {
         number.ok_or_else(|| Violation("the system does not tell its memory".to_owned()))
     }
 
+    /// How much processor time it has spent.
+    ///
+    /// # Errors
+    /// If the system does not tell.
+    pub fn processor(&self) -> Result<Duration, Violation> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // After the name, which may hold anything: user and system time, in hundredths.
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let ticks = fields.skip(11).take(2).map(str::parse::<u64>);
+        let ticks: Result<u64, _> = ticks.sum();
+        let ticks = ticks.map_err(|_| Violation("the system does not tell its time".to_owned()))?;
+        Ok(Duration::from_millis(ticks.saturating_mul(10)))
+    }
+
     /// The place it runs at.
     #[must_use]
     pub const fn place(&self) -> &Place {

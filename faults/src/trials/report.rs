@@ -102,3 +102,23 @@ impl From<tokio::task::JoinError> for Violation {
 pub(crate) fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Violation> {
     if holds { Ok(()) } else { Err(Violation(otherwise())) }
 }
+
+/// A percentile of times in their order.
+pub(super) fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    let rank = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(rank).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles() {
+        let times: Vec<_> = (1..=200).map(Duration::from_secs).collect();
+        assert_eq!(percentile(&times, 99), Duration::from_secs(198));
+        assert_eq!(percentile(&times, 50), Duration::from_secs(100));
+        assert_eq!(percentile(&[Duration::from_secs(7)], 99), Duration::from_secs(7));
+        assert_eq!(percentile(&[], 99), Duration::ZERO);
+    }
+}

@@ -14,6 +14,7 @@ use crate::{
     answer::Accepted,
     app::App,
     domain_proof::{self, DomainProof, Place},
+    door,
     extract::Path,
     gate::Command,
     problem::Problem,
@@ -124,7 +125,7 @@ async fn verify(
     // Nobody looks at domains that are not the provider's: the use case refuses those.
     let is_own = answers_for(app, organization_id, identity_provider_id, &domain).await?;
     let found = match is_own {
-        true => find(&*app.domain_proof, &command.body, &domain).await,
+        true => door::aside(find(&*app.domain_proof, &command.body, &domain)).await,
         false => Vec::new(),
     };
     let case = cases::VerifyDomain { organization_id, identity_provider_id, domain, method, found };
