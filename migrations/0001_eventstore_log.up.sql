@@ -26,6 +26,7 @@ CREATE TABLE eventstore.events (
   recorded_at     timestamptz NOT NULL    -- never falls along positions
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.05);
 
+-- Finds a stream, and guards it: its last event says whose it is and how far it has come.
 CREATE UNIQUE INDEX events_stream_uq ON eventstore.events (stream, version);
 
 -- What investigators filter by. Block ranges cost next to nothing to keep on an append-only table.
@@ -44,14 +45,6 @@ CREATE TRIGGER events_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON eventstor
   FOR EACH STATEMENT EXECUTE FUNCTION eventstore.refuse_change();
 ALTER TABLE eventstore.events ENABLE ALWAYS TRIGGER events_immutable;
 
--- The guard of every stream: its owner and its version.
-CREATE TABLE eventstore.streams (
-  stream   uuid CONSTRAINT streams_pk PRIMARY KEY,
-  tenant   uuid NOT NULL,
-  category text NOT NULL,
-  version  int  NOT NULL
-) WITH (fillfactor = 80);
-
 -- Command ids and what was answered, for ever.
 CREATE TABLE eventstore.commands (
   tenant        uuid   NOT NULL,
@@ -65,8 +58,8 @@ CREATE TABLE eventstore.commands (
 
 -- Values that only one may hold.
 CREATE TABLE eventstore.unique_claims (
-  scope      text NOT NULL,
-  key        text NOT NULL,
+  scope      text COLLATE "C" NOT NULL,
+  key        text COLLATE "C" NOT NULL,
   owner      uuid NOT NULL,
   held_until timestamptz,          -- lapses by itself; NULL: held for ever
   CONSTRAINT unique_claims_pk PRIMARY KEY (scope, key)
@@ -117,23 +110,24 @@ CREATE TABLE eventstore.process_state (
 -- Writes appends that touch disjoint things, each one whole or not at all, and answers in one row.
 --
 -- a_*: one an append    c_*: one a stream of an append, its events or none    u_*: one a claim
--- k_*: one a key        e_*: one an event, in the order of its append and of its stream
+-- k_*: one a key that is used, made (k_wrapped) or destroyed
+-- e_*: one an event, in the order of its append and of its stream
 -- *_i: number of the append, from 1; e_c: number of the stream's c_*, from 1; e_rank: place among
 -- the append's events for that stream, from 1.
 --
 -- outcomes and last_positions: one an append. versions and stale: one a c_*, before the append.
--- taken: one a claim. Subscripts stay on arrays of fixed-length elements without NULLs, where they
--- cost the same at every place; on others they would walk the array.
+-- taken: one a claim. Arrays are read by subscript, which PL/pgSQL answers at once at any place;
+-- unnest would first copy each of them into a store of its own.
 CREATE FUNCTION eventstore.append_batch(
-  a_tenant uuid[], a_command uuid[], a_digest bytea[], a_reply text[], a_events int[],
+  a_tenant uuid[], a_command uuid[], a_digest bytea[], a_reply json[], a_events int[],
+  a_actor_kind text[], a_actor uuid[], a_credential uuid[], a_behalf uuid[],
+  a_correlation uuid[], a_causation uuid[], a_request json[], a_request_key uuid[],
+  a_occurred timestamptz[],
   c_i int[], c_tenant uuid[], c_category text[], c_stream uuid[], c_expected int[], c_events int[],
   u_i int[], u_scope text[], u_key text[], u_prior uuid[], u_owner uuid[], u_until timestamptz[],
-  k_i int[], k_key uuid[], k_destroy boolean[],
+  k_i int[], k_key uuid[], k_wrapped bytea[], k_destroy boolean[],
   e_i int[], e_c int[], e_rank int[], e_id uuid[], e_type text[], e_schema smallint[],
-  e_payload text[], e_key uuid[],
-  e_actor_kind text[], e_actor uuid[], e_credential uuid[], e_behalf uuid[],
-  e_correlation uuid[], e_causation uuid[], e_request text[], e_request_key uuid[],
-  e_occurred timestamptz[],
+  e_payload json[], e_key uuid[],
   OUT outcomes text[], OUT last_positions bigint[], OUT recorded_at timestamptz,
   OUT versions int[], OUT stale boolean[], OUT taken boolean[]
 ) LANGUAGE plpgsql VOLATILE AS $$
@@ -141,9 +135,13 @@ DECLARE
   base     bigint;      -- the last position before the batch
   conflict int[];       -- appends that found another version
   held     int[];       -- appends that want what somebody else holds
+  known    boolean[];   -- one a claim: whether its value has a row
   erased   int[];       -- appends that would seal under a destroyed key
+  made     int[];       -- appends that make a key that is there already
   good     boolean[];   -- one an append: whether it is written
   skipped  bigint[];    -- one an append: events that are not written, up to its end
+  offered  bigint;      -- keys to make
+  inserted bigint;      -- keys made
 BEGIN
   -- In its own statement: each one after it has a snapshot that holds every earlier holder's rows.
   PERFORM pg_advisory_xact_lock(7310001);
@@ -152,99 +150,108 @@ BEGIN
   base := coalesce(base, 0);
   recorded_at := greatest(clock_timestamp(), recorded_at);
 
-  SELECT array_agg(c.version ORDER BY c.n), array_agg(c.stale ORDER BY c.n),
-         array_agg(c.i) FILTER (WHERE c.stale)
+  SELECT array_agg(c.version), array_agg(c.stale), array_agg(c.i) FILTER (WHERE c.stale)
     INTO versions, stale, conflict
-    FROM (SELECT c.i, c.n, coalesce(s.version, 0) AS version,
-                 coalesce(c.expected <> coalesce(s.version, 0), false)
-                   OR coalesce(s.tenant <> c.tenant OR s.category <> c.category, false) AS stale
-            FROM unnest(c_i, c_tenant, c_category, c_stream, c_expected) WITH ORDINALITY
-                   c(i, tenant, category, stream, expected, n)
-            LEFT JOIN eventstore.streams s ON s.stream = c.stream) c;
+    FROM (SELECT c_i[n] AS i, coalesce(s.version, 0) AS version,
+                 coalesce(c_expected[n] <> coalesce(s.version, 0), false)
+                   OR coalesce(s.tenant <> c_tenant[n]
+                               OR NOT starts_with(s.type, c_category[n] || '.'), false) AS stale
+            FROM generate_series(1, cardinality(c_i)) n
+            LEFT JOIN LATERAL (SELECT e.version, e.tenant, e.type FROM eventstore.events e
+                                WHERE e.stream = c_stream[n]
+                                ORDER BY e.version DESC LIMIT 1) s ON true
+           ORDER BY n) c;
 
   IF cardinality(u_i) > 0 THEN
-    SELECT array_agg(u.taken ORDER BY u.n), array_agg(u.i) FILTER (WHERE u.taken)
-      INTO taken, held
-      FROM (SELECT u.i, u.n, t.owner IS DISTINCT FROM u.prior
-                             AND t.owner IS DISTINCT FROM u.owner AS taken
-              FROM unnest(u_i, u_scope, u_key, u_prior, u_owner) WITH ORDINALITY
-                     u(i, scope, key, prior, owner, n)
-              LEFT JOIN eventstore.unique_claims t
-                ON t.scope = u.scope AND t.key = u.key
-               AND (t.held_until IS NULL OR t.held_until > append_batch.recorded_at)) u;
+    SELECT array_agg(u.taken), array_agg(u.known), array_agg(u.i) FILTER (WHERE u.taken)
+      INTO taken, known, held
+      FROM (SELECT u_i[n] AS i, t.known IS NOT NULL AS known,
+                   t.holder IS DISTINCT FROM u_prior[n]
+                     AND t.holder IS DISTINCT FROM u_owner[n] AS taken
+              FROM generate_series(1, cardinality(u_i)) n
+              LEFT JOIN LATERAL (SELECT true AS known,
+                                        CASE WHEN t.held_until <= append_batch.recorded_at THEN NULL
+                                             ELSE t.owner END AS holder
+                                   FROM eventstore.unique_claims t
+                                  WHERE t.scope = u_scope[n] AND t.key = u_key[n]) t ON true
+             ORDER BY n) u;
   END IF;
 
   IF cardinality(k_i) > 0 THEN
-    SELECT array_agg(k.i) INTO erased
-      FROM unnest(k_i, k_key, k_destroy) k(i, key, destroy)
-      JOIN eventstore.subject_keys s ON s.key_id = k.key AND s.destroyed_at IS NOT NULL
-     WHERE NOT k.destroy;
+    SELECT array_agg(k_i[n]) FILTER (WHERE s.destroyed_at IS NOT NULL AND NOT k_destroy[n]),
+           array_agg(k_i[n]) FILTER (WHERE k_wrapped[n] IS NOT NULL)
+      INTO erased, made
+      FROM generate_series(1, cardinality(k_i)) n
+      JOIN eventstore.subject_keys s ON s.key_id = k_key[n];
   END IF;
 
-  SELECT array_agg(p.outcome ORDER BY p.i), array_agg(p.outcome = 'committed' ORDER BY p.i),
-         array_agg(base + p.written ORDER BY p.i), array_agg(p.asked - p.written ORDER BY p.i)
+  SELECT array_agg(p.outcome), array_agg(p.outcome = 'committed'),
+         array_agg(base + p.written), array_agg(p.asked - p.written)
     INTO outcomes, good, last_positions, skipped
-    FROM (SELECT j.i, j.outcome, sum(j.events) OVER w AS asked,
+    FROM (SELECT j.outcome, sum(j.events) OVER w AS asked,
                  coalesce(sum(j.events) FILTER (WHERE j.outcome = 'committed') OVER w, 0) AS written
-            FROM (SELECT a.i, a.events,
-                         CASE WHEN k.digest = a.digest     THEN 'duplicate'
-                              WHEN k.digest IS NOT NULL    THEN 'command_reused'
-                              WHEN a.i = ANY (conflict)    THEN 'conflict'
-                              WHEN a.i = ANY (held)        THEN 'claim_taken'
-                              WHEN a.i = ANY (erased)      THEN 'subject_erased'
+            FROM (SELECT i, a_events[i] AS events,
+                         CASE WHEN k.digest = a_digest[i] THEN 'duplicate'
+                              WHEN k.digest IS NOT NULL   THEN 'command_reused'
+                              WHEN i = ANY (conflict)     THEN 'conflict'
+                              WHEN i = ANY (held)         THEN 'claim_taken'
+                              WHEN i = ANY (erased)       THEN 'subject_erased'
+                              WHEN i = ANY (made)         THEN 'key_made'
                               ELSE 'committed' END AS outcome
-                    FROM unnest(a_tenant, a_command, a_digest, a_events) WITH ORDINALITY
-                           a(tenant, command, digest, events, i)
+                    FROM generate_series(1, cardinality(a_command)) i
                     LEFT JOIN eventstore.commands k
-                      ON k.tenant = a.tenant AND k.command = a.command) j
-          WINDOW w AS (ORDER BY j.i)) p;
+                      ON k.tenant = a_tenant[i] AND k.command = a_command[i]) j
+          WINDOW w AS (ORDER BY j.i)
+           ORDER BY j.i) p;
 
   INSERT INTO eventstore.commands (tenant, command, digest, last_position, events, reply)
-  SELECT a.tenant, a.command, a.digest, last_positions[a.i], a.events, a.reply::json
-    FROM unnest(a_tenant, a_command, a_digest, a_reply, a_events) WITH ORDINALITY
-           a(tenant, command, digest, reply, events, i)
-   WHERE good[a.i];
-
-  INSERT INTO eventstore.streams (stream, tenant, category, version)
-  SELECT c.stream, c.tenant, c.category, c.version + c.events
-    FROM unnest(c_i, c_tenant, c_category, c_stream, versions, c_events)
-           c(i, tenant, category, stream, version, events)
-   WHERE c.events > 0 AND good[c.i]
-  ON CONFLICT (stream) DO UPDATE SET version = excluded.version;
+  SELECT a_tenant[i], a_command[i], a_digest[i], last_positions[i], a_events[i], a_reply[i]
+    FROM generate_series(1, cardinality(a_command)) i
+   WHERE good[i];
 
   INSERT INTO eventstore.events (
     position, append_last, event_id, tenant, stream, version, type, schema_version, payload,
     actor_kind, actor_id, credential_id, on_behalf_of, correlation_id, causation_id, request,
     key_id, request_key_id, occurred_at, recorded_at)
-  SELECT base + e.n - skipped[e.i], last_positions[e.i], e.id, c_tenant[e.c], c_stream[e.c],
-         versions[e.c] + e.rank, e.type, e.schema, e.payload::json,
-         e.actor_kind, e.actor, e.credential, e.behalf, e.correlation, e.causation,
-         e.request::json, e.key, e.request_key, e.occurred, append_batch.recorded_at
-    FROM unnest(e_i, e_c, e_rank, e_id, e_type, e_schema, e_payload, e_key, e_actor_kind, e_actor,
-                e_credential, e_behalf, e_correlation, e_causation, e_request, e_request_key,
-                e_occurred)
-         WITH ORDINALITY
-         e(i, c, rank, id, type, schema, payload, key, actor_kind, actor, credential, behalf,
-           correlation, causation, request, request_key, occurred, n)
-   WHERE good[e.i];
+  SELECT base + n - skipped[e_i[n]], last_positions[e_i[n]], e_id[n], c_tenant[e_c[n]],
+         c_stream[e_c[n]], versions[e_c[n]] + e_rank[n], e_type[n], e_schema[n], e_payload[n],
+         a_actor_kind[e_i[n]], a_actor[e_i[n]], a_credential[e_i[n]], a_behalf[e_i[n]],
+         a_correlation[e_i[n]], a_causation[e_i[n]], a_request[e_i[n]], e_key[n],
+         a_request_key[e_i[n]], a_occurred[e_i[n]], append_batch.recorded_at
+    FROM generate_series(1, cardinality(e_i)) n
+   WHERE good[e_i[n]];
 
   IF cardinality(u_i) > 0 THEN
-    DELETE FROM eventstore.unique_claims t
-     USING unnest(u_i, u_scope, u_key, u_owner) u(i, scope, key, owner)
-     WHERE t.scope = u.scope AND t.key = u.key AND u.owner IS NULL AND good[u.i];
     INSERT INTO eventstore.unique_claims (scope, key, owner, held_until)
-    SELECT u.scope, u.key, u.owner, u.until
-      FROM unnest(u_i, u_scope, u_key, u_owner, u_until) u(i, scope, key, owner, until)
-     WHERE u.owner IS NOT NULL AND good[u.i]
-    ON CONFLICT (scope, key) DO UPDATE
-       SET owner = excluded.owner, held_until = excluded.held_until;
+    SELECT u_scope[n], u_key[n], u_owner[n], u_until[n]
+      FROM generate_series(1, cardinality(u_i)) n
+     WHERE u_owner[n] IS NOT NULL AND NOT known[n] AND good[u_i[n]];
+    IF true = ANY (known) THEN
+      UPDATE eventstore.unique_claims t SET owner = u_owner[n], held_until = u_until[n]
+        FROM generate_series(1, cardinality(u_i)) n
+       WHERE t.scope = u_scope[n] AND t.key = u_key[n] AND u_owner[n] IS NOT NULL AND good[u_i[n]];
+      DELETE FROM eventstore.unique_claims t
+       USING generate_series(1, cardinality(u_i)) n
+       WHERE t.scope = u_scope[n] AND t.key = u_key[n] AND u_owner[n] IS NULL AND good[u_i[n]];
+    END IF;
   END IF;
 
   IF cardinality(k_i) > 0 THEN
+    SELECT count(*) INTO offered FROM generate_series(1, cardinality(k_i)) n
+     WHERE k_wrapped[n] IS NOT NULL AND good[k_i[n]];
+    INSERT INTO eventstore.subject_keys (key_id, wrapped)
+    SELECT k_key[n], k_wrapped[n] FROM generate_series(1, cardinality(k_i)) n
+     WHERE k_wrapped[n] IS NOT NULL AND good[k_i[n]]
+    ON CONFLICT (key_id) DO NOTHING;
+    GET DIAGNOSTICS inserted = ROW_COUNT;
+    IF inserted < offered THEN
+      -- A look-up made the same key this very moment; the next try will see it.
+      RAISE EXCEPTION 'a key was made by somebody else' USING ERRCODE = 'serialization_failure';
+    END IF;
     INSERT INTO eventstore.subject_keys AS s (key_id, wrapped, destroyed_at)
-    SELECT DISTINCT k.key, NULL::bytea, append_batch.recorded_at
-      FROM unnest(k_i, k_key, k_destroy) k(i, key, destroy)
-     WHERE k.destroy AND good[k.i]
+    SELECT DISTINCT k_key[n], NULL::bytea, append_batch.recorded_at
+      FROM generate_series(1, cardinality(k_i)) n
+     WHERE k_destroy[n] AND good[k_i[n]]
     ON CONFLICT (key_id) DO UPDATE
        SET wrapped = NULL, destroyed_at = coalesce(s.destroyed_at, excluded.destroyed_at);
   END IF;
@@ -275,7 +282,7 @@ BEGIN
 END $$;
 GRANT USAGE ON SCHEMA eventstore TO commonhold_app, commonhold_projector;
 GRANT SELECT, INSERT ON eventstore.events, eventstore.commands TO commonhold_app;
-GRANT SELECT, INSERT, UPDATE ON eventstore.streams, eventstore.subject_keys TO commonhold_app;
+GRANT SELECT, INSERT, UPDATE ON eventstore.subject_keys TO commonhold_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON eventstore.unique_claims, eventstore.process_state
   TO commonhold_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON eventstore.checkpoints, eventstore.parked

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use crate::append::{AppendError, Committed};
+use crate::{
+    append::{AppendError, Committed},
+    writer::Refused,
+};
 
 /// Upper bounds of the buckets of [`Durations`].
 pub const BOUNDS: [Duration; 12] = [
@@ -66,18 +69,21 @@ impl Outcome {
         }
     }
 
-    pub(crate) const fn of(answer: &Result<Committed, AppendError>) -> Self {
+    pub(crate) const fn of(answer: &Result<Committed, Refused>) -> Self {
         match answer {
             Ok(Committed { duplicate: false, .. }) => Self::Committed,
             Ok(Committed { duplicate: true, .. }) => Self::Duplicate,
-            Err(AppendError::Conflict(_)) => Self::Conflict,
-            Err(AppendError::Overloaded) => Self::Overloaded,
-            Err(AppendError::Unavailable(_)) => Self::Unavailable,
+            Err(Refused::Told(AppendError::Conflict(_))) => Self::Conflict,
+            Err(Refused::Told(AppendError::Overloaded)) => Self::Overloaded,
+            Err(Refused::Told(AppendError::Unavailable(_))) => Self::Unavailable,
             Err(
-                AppendError::ClaimTaken { .. }
-                | AppendError::CommandReused
-                | AppendError::SubjectErased
-                | AppendError::Malformed(_),
+                Refused::KeyMade
+                | Refused::Told(
+                    AppendError::ClaimTaken { .. }
+                    | AppendError::CommandReused
+                    | AppendError::SubjectErased
+                    | AppendError::Malformed(_),
+                ),
             ) => Self::Refused,
         }
     }

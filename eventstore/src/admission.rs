@@ -1,6 +1,6 @@
 //! Which waiting appends may share a batch: those that touch disjoint things.
 //!
-//! Command ids, claims, written streams and destroyed keys are exclusive; streams that are only
+//! Command ids, claims, written streams, keys made or destroyed are exclusive; streams that are only
 //! checked and keys that are only used are shared. An append that overlaps an earlier one waits
 //! for the next batch, and what it touches then blocks those behind it, so nothing overtakes.
 //! Because a batch holds disjoint appends only, it equals its appends made one after another.
@@ -35,8 +35,14 @@ enum Thing {
     Claim(&'static str, String),
 }
 
-/// Moves the next batch out of the queue, in order.
-pub(crate) fn admit<T>(queue: &mut VecDeque<T>, append: impl Fn(&T) -> &Arc<Sealed>) -> Vec<T> {
+/// Moves the next batch out of the queue, in order: so many appends at most, and never more than
+/// [`MOST`].
+pub(crate) fn admit<T>(
+    queue: &mut VecDeque<T>,
+    most: usize,
+    append: impl Fn(&T) -> &Arc<Sealed>,
+) -> Vec<T> {
+    let most = most.clamp(1, MOST);
     let mut taken: HashMap<Thing, Use> = HashMap::new();
     let mut batch = Vec::new();
     let mut later = Vec::new();
@@ -46,7 +52,7 @@ pub(crate) fn admit<T>(queue: &mut VecDeque<T>, append: impl Fn(&T) -> &Arc<Seal
         let things = things(sealed);
         let size = size(sealed);
         let fits =
-            batch.is_empty() || (batch.len() < MOST && bytes.saturating_add(size) <= MOST_BYTES);
+            batch.is_empty() || (batch.len() < most && bytes.saturating_add(size) <= MOST_BYTES);
         let clashes = things.iter().any(|(thing, own)| {
             taken.get(thing).is_some_and(|held| (*held, *own) != (Use::Shared, Use::Shared))
         });
@@ -62,7 +68,7 @@ pub(crate) fn admit<T>(queue: &mut VecDeque<T>, append: impl Fn(&T) -> &Arc<Seal
         } else {
             later.push(next);
         }
-        if batch.len() >= MOST {
+        if batch.len() >= most {
             break;
         }
     }
@@ -87,11 +93,12 @@ fn things(sealed: &Sealed) -> Vec<(Thing, Use)> {
     for claim in &sealed.claims {
         things.push((Thing::Claim(claim.scope, claim.key.clone()), Use::Exclusive));
     }
-    let shred: HashSet<_> = sealed.shred.iter().collect();
-    for key in &sealed.shred {
+    let made = sealed.makes.iter().map(|key| key.id);
+    let own: HashSet<_> = sealed.shred.iter().copied().chain(made).collect();
+    for key in &own {
         things.push((Thing::Key(key.uuid()), Use::Exclusive));
     }
-    for key in sealed.uses.iter().filter(|key| !shred.contains(key)) {
+    for key in sealed.uses.iter().filter(|key| !own.contains(key)) {
         things.push((Thing::Key(key.uuid()), Use::Shared));
     }
     things

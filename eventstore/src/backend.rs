@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::{
     append::{Claim, CommandKey, Expected},
     event::Stored,
+    scan::Span,
 };
 
 /// The log cannot be reached, or answers nonsense.
@@ -73,9 +74,18 @@ pub(crate) struct Sealed {
     pub(crate) conditions: Vec<Condition>,
     pub(crate) claims: Vec<Claim>,
     pub(crate) uses: Vec<KeyId>,
+    /// Those of `uses` that come into being with this append.
+    pub(crate) makes: Vec<NewKey>,
     pub(crate) shred: Vec<KeyId>,
     pub(crate) events: Vec<SealedEvent>,
     pub(crate) meta: SealedMeta,
+}
+
+/// A subject's first key, wrapped by the master key.
+#[derive(Debug, Clone)]
+pub(crate) struct NewKey {
+    pub(crate) id: KeyId,
+    pub(crate) wrapped: Vec<u8>,
 }
 
 /// What is checked of a stream, and how many events follow.
@@ -126,6 +136,8 @@ pub(crate) enum Verdict {
     ClaimTaken(String),
     /// A key it would seal under was destroyed.
     SubjectErased,
+    /// A key it would make is there already: what it sealed has to be sealed anew.
+    KeyMade,
 }
 
 /// What the log keeps of a command.
@@ -178,6 +190,13 @@ pub(crate) trait Backend: Send + Sync + 'static {
     fn load<'a>(&'a self, wanted: &'a [(Uuid, Version)]) -> Answer<'a, Vec<Stored>>;
     /// Events after a position, in order.
     fn read<'a>(&'a self, after: Position, limit: i64) -> Answer<'a, Vec<Stored>>;
+    /// Events after a position, in order; fewer than the limit if they are large.
+    fn page<'a>(&'a self, after: Position, limit: i64) -> Answer<'a, Vec<Stored>> {
+        self.read(after, limit)
+    }
+    /// Whole appends of about `limit` positions after one, fewer if they are large; of their events
+    /// those of types that begin with one of some texts. An error if a position is missing.
+    fn span<'a>(&'a self, after: Position, limit: i64, types: &'a [String]) -> Answer<'a, Span>;
     /// Events that match a filter.
     fn search<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Vec<Stored>>;
     /// A name of this log that every process which opens it finds, and of no other log.

@@ -1,11 +1,15 @@
 //! Between an aggregate's events and the JSON the log keeps.
 //!
 //! Type and payload live in columns of their own, so serde's adjacent tagging is split on the
-//! way in and joined on the way out; old payloads are lifted by upcasters.
+//! way in and shown again on the way out; old payloads are lifted by upcasters.
 
 use std::borrow::Cow;
 
 use domain::kernel::{DomainEvent, Recorded};
+use serde::de::{
+    DeserializeSeed, IntoDeserializer, MapAccess,
+    value::{MapAccessDeserializer, StrDeserializer},
+};
 use serde_json::Value;
 
 use crate::event::Opened;
@@ -59,12 +63,48 @@ pub fn decode<E: DomainEvent>(opened: &Opened) -> Result<Recorded<E>, Undecodabl
     let name = &*opened.envelope.name;
     let found = opened.envelope.schema_version;
     let payload = lift::<E>(name, found, &opened.payload)?;
-    let mut tagged = String::with_capacity(payload.len().saturating_add(64));
-    for part in [HEAD, name, BETWEEN, &payload, "}"] {
-        tagged.push_str(part);
-    }
-    let event = serde_json::from_str(&tagged).map_err(|e| damaged(name, found, &e))?;
+    let tagged = Tagged { name: Some(name), payload: Some(&payload) };
+    let event = E::deserialize(MapAccessDeserializer::new(tagged));
+    let event = event.map_err(|e| damaged(name, found, &e))?;
     Ok(Recorded { envelope: opened.envelope.clone(), event })
+}
+
+/// A name and a payload as the map that serde's adjacent tagging reads, without being joined
+/// first. The tag comes first, so that nothing has to be set aside.
+struct Tagged<'p> {
+    name: Option<&'p str>,
+    payload: Option<&'p str>,
+}
+
+impl<'p> MapAccess<'p> for Tagged<'p> {
+    type Error = serde_json::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'p>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Self::Error> {
+        let key = match (self.name, self.payload) {
+            (Some(_), _) => "type",
+            (None, Some(_)) => "data",
+            (None, None) => return Ok(None),
+        };
+        let key: StrDeserializer<'_, Self::Error> = key.into_deserializer();
+        seed.deserialize(key).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'p>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, Self::Error> {
+        if let Some(name) = self.name.take() {
+            let name: StrDeserializer<'_, Self::Error> = name.into_deserializer();
+            return seed.deserialize(name);
+        }
+        let mut json = serde_json::Deserializer::from_str(self.payload.take().unwrap_or_default());
+        let value = seed.deserialize(&mut json)?;
+        json.end()?;
+        Ok(value)
+    }
 }
 
 fn lift<'p, E: DomainEvent>(

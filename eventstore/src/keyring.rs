@@ -19,7 +19,7 @@ use ring::{
 use zeroize::Zeroizing;
 
 use crate::{
-    backend::{Backend, Unavailable},
+    backend::{Backend, NewKey, Unavailable},
     failpoint::failpoint,
     seal::{SealFailed, SubjectKey},
 };
@@ -108,25 +108,42 @@ impl Keyring {
         Self { master, held: Mutex::new(LruCache::new(HELD)) }
     }
 
-    /// The keys of subjects, creating those that never existed.
+    /// The keys of subjects, creating those that never existed. Those of which `begins` says that
+    /// their subject begins with the append in hand are not asked for: they are made here, to be
+    /// written with it, and kept when it was.
     pub(crate) async fn create(
         &self,
         backend: &dyn Backend,
         wanted: &[KeyId],
-    ) -> Result<Keys, KeyFailure> {
-        let (mut keys, missing) = self.held(wanted);
-        if missing.is_empty() {
-            return Ok(keys);
-        }
+        begins: impl Fn(KeyId) -> bool,
+    ) -> Result<(Keys, Vec<NewKey>), KeyFailure> {
+        let (mut keys, mut missing) = self.held(wanted);
+        let (mut makes, mut offered) = (Vec::new(), Vec::new());
         // A key that was seen once exists for ever: only strangers are offered one.
-        let mut offered = Vec::new();
         for id in self.strangers(&missing) {
             let mut fresh = Zeroizing::new([0_u8; 32]);
             SystemRandom::new().fill(fresh.as_mut()).map_err(|_| SealFailed)?;
-            offered.push((id, self.master.wrap(id, &fresh)?));
+            let wrapped = self.master.wrap(id, &fresh)?;
+            if begins(id) {
+                keys.insert(id, Some(Arc::new(SubjectKey::new(&fresh).ok_or(SealFailed)?)));
+                missing.retain(|missing| *missing != id);
+                makes.push(NewKey { id, wrapped });
+            } else {
+                offered.push((id, wrapped));
+            }
         }
-        self.fetch(backend, &missing, &offered, &mut keys).await?;
-        Ok(keys)
+        if !missing.is_empty() {
+            self.fetch(backend, &missing, &offered, &mut keys).await?;
+        }
+        Ok((keys, makes))
+    }
+
+    /// Keeps keys that were written with an append, which was begun at some instant.
+    pub(crate) fn keep(&self, written: Keys, since: Instant) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, key) in written {
+            held.put(id, (since, key));
+        }
     }
 
     /// The keys of subjects, as far as they exist.

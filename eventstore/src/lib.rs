@@ -23,6 +23,7 @@ mod memory;
 mod postgres;
 mod prepare;
 mod queue;
+mod scan;
 mod seal;
 mod store;
 mod subscribe;
@@ -49,5 +50,6 @@ pub use postgres::{
     Timer, Timers, survey,
 };
 pub use queue::Ticket;
+pub use scan::{Scan, Span};
 pub use store::{LoadError, Store};
 pub use subscribe::Subscription;

@@ -15,6 +15,7 @@ use crate::{
     append::Expected,
     backend::{Answer, Backend, CommandRecord, Filter, Sealed, Unavailable, Verdict},
     event::Stored,
+    scan::{Hole, Span},
     writer,
 };
 
@@ -93,6 +94,9 @@ impl Log {
                 None => self.claims.remove(&place),
             };
         }
+        for key in &append.makes {
+            self.keys.insert(key.id, Some(key.wrapped.clone()));
+        }
         for key in &append.shred {
             self.keys.insert(*key, None);
         }
@@ -142,7 +146,11 @@ impl Log {
             return Some(Verdict::ClaimTaken(claim.scope.to_owned()));
         }
         let erased = append.uses.iter().any(|key| matches!(self.keys.get(key), Some(None)));
-        erased.then_some(Verdict::SubjectErased)
+        if erased {
+            return Some(Verdict::SubjectErased);
+        }
+        let made = append.makes.iter().any(|key| self.keys.contains_key(&key.id));
+        made.then_some(Verdict::KeyMade)
     }
 }
 
@@ -169,6 +177,11 @@ impl Backend for Memory {
         let filter = Filter { after, limit, ..Filter::default() };
         let events = find(&self.log(), &filter);
         async { Ok(events) }.boxed()
+    }
+
+    fn span<'a>(&'a self, after: Position, limit: i64, types: &'a [String]) -> Answer<'a, Span> {
+        let span = span(&self.log(), after, limit, types);
+        async { span }.boxed()
     }
 
     fn search<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Vec<Stored>> {
@@ -224,6 +237,23 @@ impl Backend for Memory {
         let found = found.collect();
         async { Ok::<_, Unavailable>(found) }.boxed()
     }
+}
+
+fn span(log: &Log, after: Position, limit: i64, types: &[String]) -> Result<Span, Unavailable> {
+    let limited = Position(after.0.saturating_add(limit));
+    let last = log.events.iter().rev().find(|event| event.envelope.position <= limited);
+    let until = last.map_or(Position(0), |event| event.envelope.append_last);
+    let between = |event: &&Stored| {
+        let position = event.envelope.position;
+        position > after && position <= until
+    };
+    let found = log.events.iter().filter(between).count();
+    Hole::unless_whole(after, until, i64::try_from(found).unwrap_or(i64::MAX))?;
+    let wanted = |event: &&Stored| {
+        let full = event.envelope.event_type();
+        types.iter().any(|prefix| full.starts_with(prefix))
+    };
+    Ok(Span { events: log.events.iter().filter(between).filter(wanted).cloned().collect(), until })
 }
 
 fn find(log: &Log, filter: &Filter) -> Vec<Stored> {

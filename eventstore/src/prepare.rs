@@ -3,14 +3,14 @@
 //! Owns the rules of the log that no caller may break. Refuses to ask the log anything: what
 //! depends on others is judged where it is written.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, hash::Hash};
 
-use domain::kernel::{KeyId, micros};
+use domain::kernel::{KeyId, Version, micros};
 use uuid::Uuid;
 
 use crate::{
-    append::{Append, AppendError, Meta, NewEvent},
-    backend::{Condition, Sealed, SealedEvent, SealedMeta, Unavailable},
+    append::{Append, AppendError, Expected, Meta, NewEvent},
+    backend::{Condition, NewKey, Sealed, SealedEvent, SealedMeta, Unavailable},
     keyring::Keys,
     seal,
 };
@@ -22,12 +22,10 @@ const MOST_EVENTS: usize = 1_000;
 
 /// Refuses what breaks a rule of the log, before anything is written.
 pub(crate) fn check(append: &Append) -> Result<(), AppendError> {
-    let mut streams = HashSet::new();
-    if !append.streams.iter().all(|stream| streams.insert(stream.stream.id)) {
+    if !each_once(append.streams.iter().map(|stream| stream.stream.id)) {
         return Err(AppendError::Malformed("a stream may occur only once in an append"));
     }
-    let mut claims = HashSet::new();
-    if !append.claims.iter().all(|claim| claims.insert((claim.scope, &claim.key))) {
+    if !each_once(append.claims.iter().map(|claim| (claim.scope, &claim.key))) {
         return Err(AppendError::Malformed("a claim may occur only once in an append"));
     }
     let events = || append.streams.iter().flat_map(|stream| &stream.events);
@@ -47,6 +45,12 @@ pub(crate) fn check(append: &Append) -> Result<(), AppendError> {
     Ok(())
 }
 
+/// Whether nothing occurs twice; mostly there is one thing.
+fn each_once<T: Eq + Hash>(things: impl ExactSizeIterator<Item = T>) -> bool {
+    let mut seen = HashSet::new();
+    things.len() < 2 || things.into_iter().all(|thing| seen.insert(thing))
+}
+
 /// The keys the events of an append are sealed under, each once.
 pub(crate) fn keys_used(append: &Append) -> Vec<KeyId> {
     let events = append.streams.iter().flat_map(|stream| &stream.events);
@@ -54,8 +58,18 @@ pub(crate) fn keys_used(append: &Append) -> Vec<KeyId> {
     personal.filter_map(|event| event.key).collect::<HashSet<_>>().into_iter().collect()
 }
 
+/// Whether a key is that of a stream which begins with this append: then nobody can have it yet,
+/// short of a mistake that the log will find.
+pub(crate) fn begins(append: &Append, key: KeyId) -> bool {
+    append.streams.iter().any(|stream| {
+        stream.stream.id == key.uuid()
+            && stream.expected == Expected::Exact(Version(0))
+            && !stream.events.is_empty()
+    })
+}
+
 /// Numbers the events and seals what is personal in them.
-pub(crate) fn seal(append: Append, keys: &Keys) -> Result<Sealed, AppendError> {
+pub(crate) fn seal(append: Append, keys: &Keys, makes: Vec<NewKey>) -> Result<Sealed, AppendError> {
     let uses = keys_used(&append);
     let meta = seal_meta(&append.meta, keys);
     let mut claims = append.claims;
@@ -68,6 +82,7 @@ pub(crate) fn seal(append: Append, keys: &Keys) -> Result<Sealed, AppendError> {
         conditions: Vec::with_capacity(append.streams.len()),
         claims,
         uses,
+        makes,
         shred: append.shred,
         events: Vec::new(),
         meta,

@@ -3,14 +3,20 @@
 //! AES-256-GCM (NIST SP 800-38D) under the subject's key, a fresh 96-bit nonce each, bound to the
 //! event's id and the value's ordinal so that a sealed value cannot be moved elsewhere.
 
+use std::convert::Infallible;
+
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD as BASE64};
-use domain::kernel::MARKER;
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     rand::{SecureRandom, SystemRandom},
 };
-use serde_json::Value;
+use serde_json::value::RawValue;
 use uuid::Uuid;
+
+/// How a personal value begins, as serde writes it.
+const MARKED: &str = r#"{"~":"#;
+/// What stands there once it is erased.
+const NOTHING: &str = "null";
 
 /// Whether a payload holds personal values at all; spares the others a parse.
 pub(crate) fn is_personal(payload: &str) -> bool {
@@ -23,10 +29,11 @@ pub(crate) fn is_open(clear: &str) -> bool {
         return false;
     }
     let mut open = false;
-    if let Ok(mut value) = serde_json::from_str(clear) {
-        each_marked(&mut value, &mut |marked| open |= !marked.is_null());
-    }
-    open
+    let looked = rewrite(clear, |_, value, _| {
+        open |= value != NOTHING;
+        Ok::<_, Infallible>(())
+    });
+    looked.is_ok() && open
 }
 
 /// One subject's key, unwrapped.
@@ -87,48 +94,70 @@ pub(crate) fn seal_payload(
     event: Uuid,
     key: &SubjectKey,
 ) -> Result<String, SealFailed> {
-    let mut value: Value = serde_json::from_str(payload).map_err(|_| SealFailed)?;
-    let mut ordinal = 0;
-    let mut failed = false;
-    each_marked(&mut value, &mut |marked| {
-        if !marked.is_null() {
-            let sealed = key.seal(&place(event, ordinal), marked.to_string().as_bytes());
-            failed |= sealed.is_err();
-            *marked = sealed.map_or(Value::Null, |bytes| Value::String(BASE64.encode(bytes)));
+    rewrite(payload, |ordinal, value, sealed| {
+        if value == NOTHING {
+            sealed.push_str(NOTHING);
+        } else {
+            let bytes = key.seal(&place(event, ordinal), value.as_bytes())?;
+            sealed.push('"');
+            BASE64.encode_string(bytes, sealed);
+            sealed.push('"');
         }
-        ordinal = ordinal.saturating_add(1);
-    });
-    if failed { Err(SealFailed) } else { Ok(value.to_string()) }
+        Ok(())
+    })
 }
 
 /// Opens every marked value of a payload; without a key, or where opening fails, it is erased.
 pub(crate) fn open_payload(payload: &str, event: Uuid, key: Option<&SubjectKey>) -> String {
-    let Ok(mut value) = serde_json::from_str::<Value>(payload) else { return payload.to_owned() };
-    let mut ordinal = 0;
-    each_marked(&mut value, &mut |marked| {
-        let clear = marked
-            .as_str()
-            .zip(key)
-            .and_then(|(text, key)| key.open(&place(event, ordinal), &BASE64.decode(text).ok()?))
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        *marked = clear.unwrap_or(Value::Null);
-        ordinal = ordinal.saturating_add(1);
+    let opened = rewrite(payload, |ordinal, value, clear| {
+        let sealed = value.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        let opened = key
+            .zip(sealed)
+            .and_then(|(key, text)| key.open(&place(event, ordinal), &BASE64.decode(text).ok()?))
+            // Authentic, hence the JSON that was sealed.
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        clear.push_str(opened.as_deref().unwrap_or(NOTHING));
+        Ok::<_, Infallible>(())
     });
-    value.to_string()
+    opened.unwrap_or_else(|never| match never {})
 }
 
-/// Visits the value behind each marker, in document order.
-fn each_marked(value: &mut Value, visit: &mut impl FnMut(&mut Value)) {
-    match value {
-        Value::Object(map) if map.len() == 1 && map.contains_key(MARKER) => {
-            if let Some(marked) = map.get_mut(MARKER) {
-                visit(marked);
+/// Writes a payload anew, the value behind each marker as `write` has it, given its ordinal. The
+/// rest is not taken apart: serde writes no spaces, and inside a string a marker's quotes would be
+/// escaped.
+fn rewrite<E>(
+    payload: &str,
+    mut write: impl FnMut(u32, &str, &mut String) -> Result<(), E>,
+) -> Result<String, E> {
+    let mut written = String::with_capacity(payload.len());
+    let (mut rest, mut ordinal) = (payload, 0);
+    while let Some((before, marked)) = next_marker(rest) {
+        written.push_str(before);
+        rest = match value_alone(marked) {
+            Some((value, after)) => {
+                write(ordinal, value, &mut written)?;
+                ordinal = ordinal.saturating_add(1);
+                after
             }
-        }
-        Value::Object(map) => map.values_mut().for_each(|inner| each_marked(inner, visit)),
-        Value::Array(list) => list.iter_mut().for_each(|inner| each_marked(inner, visit)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            // A marker stands alone; with something beside it, it is somebody's own data.
+            None => marked,
+        };
     }
+    written.push_str(rest);
+    Ok(written)
+}
+
+/// Everything up to and with the next marker, and what follows.
+fn next_marker(text: &str) -> Option<(&str, &str)> {
+    text.split_at_checked(text.find(MARKED)?.checked_add(MARKED.len())?)
+}
+
+/// The value that follows a marker, if nothing else does, and what comes behind it.
+fn value_alone(marked: &str) -> Option<(&str, &str)> {
+    let mut values = serde_json::Deserializer::from_str(marked).into_iter::<&RawValue>();
+    let value = values.next()?.ok()?.get();
+    let after = marked.get(values.byte_offset()..)?;
+    after.starts_with('}').then_some((value, after))
 }
 
 #[cfg(test)]
@@ -151,6 +180,34 @@ mod tests {
         assert_eq!(open_payload(&sealed, here, None), erased);
         assert_eq!(open_payload(&sealed, here, Some(&key(2))), erased);
         assert_eq!(open_payload(&sealed, there, Some(&key(1))), erased);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_marker_stays_as_it_is() {
+        let here = Uuid::from_u128(1);
+        let payload = r#"{"a":{"~":{"~":"x"},"b":{"~":"y"}},"c":"{\"~\":\"z\"}","d":{"~":null}}"#;
+        let sealed = seal_payload(payload, here, &key(1)).unwrap();
+        assert!(!sealed.contains(r#""x""#) && !sealed.contains(r#""y""#), "{sealed}");
+        assert!(sealed.contains(r#""c":"{\"~\":\"z\"}","d":{"~":null}}"#), "{sealed}");
+        assert_eq!(open_payload(&sealed, here, Some(&key(1))), payload);
+    }
+
+    #[test]
+    fn what_was_never_sealed_opens_as_erased() {
+        let event = Uuid::from_u128(1);
+        for odd in [r#"{"~":{"a":1}}"#, r#"{"~":1}"#, r#"{"~":"\u0041"}"#, r#"{"~":"QUJD"}"#] {
+            assert_eq!(open_payload(odd, event, Some(&key(1))), r#"{"~":null}"#, "{odd}");
+        }
+        let beside = r#"{"~":"x","y":{"~":1}}"#;
+        assert_eq!(open_payload(beside, event, None), r#"{"~":"x","y":{"~":null}}"#);
+        assert!(is_open(beside) && !is_open(r#"{"~":"x","y":{"~":null}}"#));
+    }
+
+    #[test]
+    fn the_marker_is_the_one_personal_values_are_written_with() {
+        let personal = domain::kernel::Personal::from("x".to_owned());
+        let written = serde_json::to_string(&personal).unwrap();
+        assert_eq!(written, format!(r#"{MARKED}"x"}}"#));
     }
 
     #[test]

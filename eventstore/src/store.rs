@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use domain::kernel::{Aggregate, DomainEvent, KeyId, Position, StreamId, TenantId, Version};
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     activity::Activity,
     append::{Append, AppendError, Committed},
-    backend::{Backend, CommandRecord, Filter, Sealed, Unavailable},
+    backend::{Backend, CommandRecord, Filter, NewKey, Unavailable},
     cache::{Loaded, States},
     codec::{self, Undecodable},
     event::{Opened, Stored},
@@ -27,9 +27,10 @@ use crate::{
     postgres::Postgres,
     prepare,
     queue::{Queues, Ticket},
+    scan::Scan,
     seal,
     subscribe::{POLL, Subscription},
-    writer::Writer,
+    writer::{Refused, Writer},
 };
 
 /// Events read at most because of one hint.
@@ -63,6 +64,15 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Store")
     }
+}
+
+/// What becomes of the keys of subjects that begin with an append.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strangers {
+    /// They are made with it, which takes no round trip of its own.
+    Made,
+    /// The log is asked for them first.
+    AskedFor,
 }
 
 /// Why an aggregate cannot be loaded.
@@ -142,14 +152,46 @@ impl Store {
         if self.is_full() {
             return Err(Unavailable::full(NoRoom).into());
         }
-        let shred = append.shred.clone();
-        let sealed = Arc::new(self.seal(append).await?);
-        let outcome = self.inner.writer.append(sealed.clone()).await;
+        let (keys, makes) = self.keys_for(&append, Strangers::Made).await?;
+        let outcome = if makes.is_empty() {
+            self.write(append, keys, makes).await
+        } else {
+            match self.write(append.clone(), keys, makes).await {
+                // The subject is older than it seemed, so what it has is sealed under its own key.
+                Err(Refused::KeyMade) => {
+                    let (keys, makes) = self.keys_for(&append, Strangers::AskedFor).await?;
+                    self.write(append, keys, makes).await
+                }
+                outcome => outcome,
+            }
+        };
+        outcome.map_err(|refused| match refused {
+            Refused::Told(error) => error,
+            Refused::KeyMade => Unavailable::stopped().into(),
+        })
+    }
+
+    async fn write(
+        &self,
+        append: Append,
+        mut keys: Keys,
+        makes: Vec<NewKey>,
+    ) -> Result<Committed, Refused> {
+        let Inner { keyring, writer, states, .. } = &*self.inner;
+        let since = Instant::now();
+        let sealed = Arc::new(prepare::seal(append, &keys, makes)?);
+        let outcome = writer.append(sealed.clone()).await;
         match &outcome {
-            Ok(_) => self.inner.keyring.forget(&shred),
-            Err(AppendError::SubjectErased) => self.inner.keyring.forget(&sealed.uses),
-            Err(AppendError::Conflict(versions)) => {
-                versions.iter().for_each(|(stream, _)| self.inner.states.forget(*stream));
+            Ok(committed) => {
+                if !sealed.makes.is_empty() && !committed.duplicate {
+                    keys.retain(|id, _| sealed.makes.iter().any(|made| made.id == *id));
+                    keyring.keep(keys, since);
+                }
+                keyring.forget(&sealed.shred);
+            }
+            Err(Refused::Told(AppendError::SubjectErased)) => keyring.forget(&sealed.uses),
+            Err(Refused::Told(AppendError::Conflict(versions))) => {
+                versions.iter().for_each(|(stream, _)| states.forget(*stream));
             }
             Err(_) => {}
         }
@@ -323,6 +365,18 @@ impl Store {
         Subscription::new(backend.clone(), feed.clone(), self.poll, after)
     }
 
+    /// Runs through the log from behind a position to the end of an append, about `most` positions
+    /// at a time, reading ahead. Hands out the events whose types begin with one of some texts.
+    #[must_use]
+    pub fn scan(
+        &self,
+        (after, end): (Position, Position),
+        most: usize,
+        types: Arc<[String]>,
+    ) -> Scan {
+        Scan::new(self.inner.backend.clone(), types, (after, end), most)
+    }
+
     /// Events after a position, as stored.
     ///
     /// # Errors
@@ -357,7 +411,7 @@ impl Store {
     /// If the keys cannot be reached, or the master key is not the one they were wrapped with.
     pub async fn open(&self, events: &[Stored]) -> Result<Vec<Opened>, Unavailable> {
         let ids = events.iter().filter_map(|event| {
-            seal::is_personal(&event.payload).then_some(event.envelope.key_id).flatten()
+            event.envelope.key_id.filter(|_| seal::is_personal(&event.payload))
         });
         let keys = self.keys_of(ids.collect()).await?;
         Ok(events.iter().map(|event| opened(event, &keys)).collect())
@@ -389,12 +443,21 @@ impl Store {
         self.inner.keyring.forget(destroyed);
     }
 
-    /// Numbers the events and seals what is personal in them.
-    async fn seal(&self, append: Append) -> Result<Sealed, AppendError> {
-        let mut wanted = prepare::keys_used(&append);
-        wanted.extend(append.meta.request.as_ref().and(append.meta.request_key));
-        let keys = self.inner.keyring.create(&*self.inner.backend, &wanted).await;
-        prepare::seal(append, &keys.map_err(unavailable)?)
+    /// The keys an append is sealed under, and those of them it makes.
+    async fn keys_for(
+        &self,
+        append: &Append,
+        strangers: Strangers,
+    ) -> Result<(Keys, Vec<NewKey>), AppendError> {
+        let Inner { backend, keyring, .. } = &*self.inner;
+        let uses = prepare::keys_used(append);
+        let request = append.meta.request.as_ref().and(append.meta.request_key);
+        let wanted: Vec<_> = uses.iter().copied().chain(request).collect();
+        let begins = |key| {
+            strangers == Strangers::Made && uses.contains(&key) && prepare::begins(append, key)
+        };
+        let keys = keyring.create(&**backend, &wanted, begins).await;
+        Ok(keys.map_err(unavailable)?)
     }
 
     async fn keys_of(&self, ids: HashSet<KeyId>) -> Result<Keys, Unavailable> {

@@ -35,7 +35,24 @@ const ANSWER: Duration = Duration::from_secs(10);
 
 pub(crate) struct Request {
     pub(crate) append: Arc<Sealed>,
-    pub(crate) answer: oneshot::Sender<Result<Committed, AppendError>>,
+    pub(crate) answer: oneshot::Sender<Result<Committed, Refused>>,
+}
+
+/// Why an append was not written.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub(crate) enum Refused {
+    /// What the caller is told.
+    #[error(transparent)]
+    Told(#[from] AppendError),
+    /// A key it makes is there already; sealed under that one, it may be written.
+    #[error("a key it makes is there already")]
+    KeyMade,
+}
+
+impl From<Unavailable> for Refused {
+    fn from(fault: Unavailable) -> Self {
+        Self::Told(fault.into())
+    }
 }
 
 /// Where appends are handed in.
@@ -59,7 +76,7 @@ impl Writer {
         self.counters.read()
     }
 
-    pub(crate) async fn append(&self, append: Arc<Sealed>) -> Result<Committed, AppendError> {
+    pub(crate) async fn append(&self, append: Arc<Sealed>) -> Result<Committed, Refused> {
         let begun = Instant::now();
         let waiting = self.counters.wait();
         let answer = self.hand_in(append).await;
@@ -68,10 +85,10 @@ impl Writer {
         answer
     }
 
-    async fn hand_in(&self, append: Arc<Sealed>) -> Result<Committed, AppendError> {
+    async fn hand_in(&self, append: Arc<Sealed>) -> Result<Committed, Refused> {
         let (answer, verdict) = oneshot::channel();
         self.queue.try_send(Request { append, answer }).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => AppendError::Overloaded,
+            mpsc::error::TrySendError::Full(_) => Refused::from(AppendError::Overloaded),
             mpsc::error::TrySendError::Closed(_) => Unavailable::stopped().into(),
         })?;
         let verdict = timeout(ANSWER, verdict).await.map_err(Unavailable::lost)?;
@@ -86,6 +103,7 @@ async fn run(
     counters: Arc<Counters>,
 ) {
     let mut waiting: VecDeque<Request> = VecDeque::new();
+    let mut last = 0;
     loop {
         if waiting.is_empty() {
             let Some(request) = requests.recv().await else { return };
@@ -95,11 +113,19 @@ async fn run(
             let Ok(request) = requests.try_recv() else { break };
             waiting.push_back(request);
         }
-        let batch = admission::admit(&mut waiting, |request| &request.append);
-        let (begun, appends) = (Instant::now(), batch.len());
+        let most = share(last, waiting.len());
+        let batch = admission::admit(&mut waiting, most, |request| &request.append);
+        last = batch.len();
+        let begun = Instant::now();
         write(batch, &*backend, &feed).await;
-        counters.batch(appends, begun.elapsed());
+        counters.batch(last, begun.elapsed());
     }
+}
+
+/// How many of those around go into the next batch: about half. With all of them in one, callers
+/// and server would take turns at idling; so one half prepares while the other is written.
+fn share(last: usize, waiting: usize) -> usize {
+    last.saturating_add(waiting).div_ceil(2)
 }
 
 async fn write(batch: Vec<Request>, backend: &dyn Backend, feed: &Feed) {
@@ -197,36 +223,42 @@ fn settle(batch: Vec<Request>, verdicts: Vec<Verdict>, feed: &Feed) {
     }
 }
 
-fn answer(request: Request, outcome: Result<Committed, AppendError>) {
+fn answer(request: Request, outcome: Result<Committed, Refused>) {
     // The caller may have gone; what was recorded stays recorded.
     drop(request.answer.send(outcome));
 }
 
-fn judged(append: &Sealed, verdict: Verdict) -> Result<Committed, AppendError> {
-    match verdict {
-        Verdict::Committed { last, versions, .. } => Ok(Committed {
-            position: last,
-            versions: append
-                .conditions
-                .iter()
-                .zip(versions)
-                .filter(|(condition, _)| condition.count > 0)
-                .map(|(condition, version)| (condition.stream, version))
-                .collect(),
-            reply: append.reply.as_deref().and_then(|json| serde_json::from_str(json).ok()),
-            duplicate: false,
-        }),
-        Verdict::Duplicate(record) => Ok(Committed {
-            position: record.position,
-            versions: record.versions,
-            reply: record.reply,
-            duplicate: true,
-        }),
-        Verdict::Reused => Err(AppendError::CommandReused),
-        Verdict::Conflict(versions) => Err(AppendError::Conflict(versions)),
-        Verdict::ClaimTaken(scope) => Err(AppendError::ClaimTaken { scope }),
-        Verdict::SubjectErased => Err(AppendError::SubjectErased),
-    }
+fn judged(append: &Sealed, verdict: Verdict) -> Result<Committed, Refused> {
+    let refusal = match verdict {
+        Verdict::Committed { last, versions, .. } => {
+            return Ok(Committed {
+                position: last,
+                versions: append
+                    .conditions
+                    .iter()
+                    .zip(versions)
+                    .filter(|(condition, _)| condition.count > 0)
+                    .map(|(condition, version)| (condition.stream, version))
+                    .collect(),
+                reply: append.reply.as_deref().and_then(|json| serde_json::from_str(json).ok()),
+                duplicate: false,
+            });
+        }
+        Verdict::Duplicate(record) => {
+            return Ok(Committed {
+                position: record.position,
+                versions: record.versions,
+                reply: record.reply,
+                duplicate: true,
+            });
+        }
+        Verdict::Reused => AppendError::CommandReused,
+        Verdict::Conflict(versions) => AppendError::Conflict(versions),
+        Verdict::ClaimTaken(scope) => AppendError::ClaimTaken { scope },
+        Verdict::SubjectErased => AppendError::SubjectErased,
+        Verdict::KeyMade => return Err(Refused::KeyMade),
+    };
+    Err(refusal.into())
 }
 
 /// The rows just written, without reading them back. `versions` are those after the append.

@@ -2,6 +2,8 @@
 
 use sqlx::PgConnection;
 
+use crate::row::{self, Row};
+
 /// How many bytes are sent at once.
 const CHUNK: usize = 1 << 20;
 
@@ -21,20 +23,19 @@ impl<'c> Copier<'c> {
     }
 
     /// Adds one row.
-    pub(crate) async fn row(
-        &mut self,
-        values: impl Iterator<Item = Option<String>>,
-    ) -> Result<(), sqlx::Error> {
-        for (index, value) in values.enumerate() {
-            if index > 0 {
-                self.buffer.push('\t');
+    pub(crate) async fn row(&mut self, row: &impl Row) -> Result<(), sqlx::Error> {
+        let buffer = &mut self.buffer;
+        let mut first = true;
+        row::texts(row, &mut |value| {
+            if !std::mem::take(&mut first) {
+                buffer.push('\t');
             }
             match value {
-                None => self.buffer.push_str("\\N"),
-                Some(text) => escape(&text, &mut self.buffer),
+                None => buffer.push_str("\\N"),
+                Some(text) => escape(text, buffer),
             }
-        }
-        self.buffer.push('\n');
+        });
+        buffer.push('\n');
         if self.buffer.len() >= CHUNK {
             self.sink.send(self.buffer.as_bytes()).await?;
             self.buffer.clear();
@@ -52,6 +53,10 @@ impl<'c> Copier<'c> {
 
 /// The escapes of COPY's text format.
 fn escape(text: &str, out: &mut String) {
+    if !text.contains(['\\', '\t', '\n', '\r']) {
+        out.push_str(text);
+        return;
+    }
     for character in text.chars() {
         match character {
             '\\' => out.push_str("\\\\"),

@@ -7,13 +7,14 @@
 use std::{
     any::{Any, TypeId},
     cell::RefCell,
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     sync::Arc,
 };
 
 use domain::kernel::{Envelope, Position, Recorded};
 use eventstore::{
-    Fenced, Lease, Leases, Opened, Parked, ParkedEvents, Store, Stored, Unavailable, failpoint,
+    Fenced, Lease, Leases, Opened, Parked, ParkedEvents, Span, Store, Stored, Unavailable,
+    failpoint,
 };
 use sqlx::{Connection, PgConnection};
 
@@ -102,6 +103,8 @@ pub struct Engine {
     module: &'static Module,
     schema: String,
     tables: Vec<Box<dyn Table>>,
+    /// The stream categories whose events the tables fold.
+    categories: BTreeSet<&'static str>,
     /// Rows (`table/key`) and streams (`stream/id`) behind a parked event.
     blocked: HashSet<String>,
     parking: Vec<Parked>,
@@ -127,11 +130,13 @@ impl Engine {
         parked: &[Parked],
     ) -> Result<Self, EngineError> {
         let tables = (module.open)(connection, schema).await?;
+        let categories = tables.iter().flat_map(|table| table.categories()).copied().collect();
         let blocked = parked.iter().flat_map(|event| event.keys.iter().cloned()).collect();
         Ok(Self {
             module,
             schema: schema.to_owned(),
             tables,
+            categories,
             blocked,
             parking: Vec::new(),
             folded: Position(0),
@@ -150,6 +155,28 @@ impl Engine {
         self.folded
     }
 
+    /// How the types of the events begin that the tables take in.
+    pub(crate) fn types(&self) -> Arc<[String]> {
+        let folded = self.categories.iter().map(|category| format!("{category}."));
+        let sweeping = sweep::EVENTS.iter().filter(|(category, _)| !self.folds(category));
+        folded.chain(sweeping.map(|(category, name)| format!("{category}.{name}"))).collect()
+    }
+
+    /// Folds what a span of the log holds for the tables, as [`Self::fold`] does.
+    ///
+    /// # Errors
+    /// As [`Self::fold`].
+    pub(crate) async fn fold_span(
+        &mut self,
+        connection: &mut PgConnection,
+        store: &Store,
+        span: &Span,
+    ) -> Result<(), EngineError> {
+        self.fold(connection, store, &span.events).await?;
+        self.folded = span.until;
+        Ok(())
+    }
+
     /// Folds events in memory; rows they touch are loaded first. Whole appends only.
     ///
     /// # Errors
@@ -161,20 +188,20 @@ impl Engine {
         events: &[Stored],
     ) -> Result<(), EngineError> {
         let wanted: Vec<Stored> =
-            events.iter().filter(|event| self.wants(&event.envelope.category)).cloned().collect();
+            events.iter().filter(|event| self.wants(&event.envelope)).cloned().collect();
         let opened = store.open(&wanted).await?;
-        for event in &opened {
-            let arrived = Arrived::new(event);
+        let arrived: Vec<_> = opened.iter().map(Arrived::new).collect();
+        for event in &arrived {
             for table in &mut self.tables {
                 // A fault shows again, and is dealt with, when the event is folded.
-                let _ = table.seek(&arrived);
+                let _ = table.seek(event);
             }
         }
         for table in &mut self.tables {
             table.load(connection).await?;
         }
-        for event in &opened {
-            self.fold_one(&Arrived::new(event));
+        for event in &arrived {
+            self.fold_one(event);
         }
         if let Some(last) = events.last() {
             self.folded = last.envelope.position;
@@ -182,10 +209,13 @@ impl Engine {
         Ok(())
     }
 
-    fn wants(&self, category: &str) -> bool {
-        category == "organization.organization"
-            || category == "identity.person"
-            || self.tables.iter().any(|table| table.wants(category))
+    fn folds(&self, category: &str) -> bool {
+        self.categories.contains(category)
+    }
+
+    fn wants(&self, envelope: &Envelope) -> bool {
+        self.folds(&envelope.category)
+            || sweep::EVENTS.contains(&(&*envelope.category, &*envelope.name))
     }
 
     fn sweep(&mut self, swept: &Swept) {
@@ -345,6 +375,9 @@ impl Engine {
         lease: &Lease,
         events: &[Stored],
     ) -> Result<(), EngineError> {
+        if !events.iter().any(|event| self.wants(&event.envelope)) {
+            return self.pass_over(connection, lease, events).await;
+        }
         let mut transaction = connection.begin().await?;
         lock_shared(&mut transaction, self.module.name).await?;
         self.fold(&mut transaction, store, events).await?;
@@ -353,6 +386,21 @@ impl Engine {
         transaction.commit().await?;
         failpoint("tables.committed");
         self.committed();
+        Ok(())
+    }
+
+    /// Moves the checkpoint over events that are nothing to these tables. One statement, without
+    /// the module's lock: no row changes, and a swap holds the checkpoint it goes by.
+    async fn pass_over(
+        &mut self,
+        connection: &mut PgConnection,
+        lease: &Lease,
+        events: &[Stored],
+    ) -> Result<(), EngineError> {
+        if let Some(last) = events.last() {
+            self.folded = last.envelope.position;
+            Leases::advance(connection, lease, self.folded.max(lease.position)).await?;
+        }
         Ok(())
     }
 
@@ -365,7 +413,7 @@ impl Engine {
         cause: &Redacted,
     ) -> Result<(), EngineError> {
         for event in store.open(events).await? {
-            if self.wants(&event.envelope.category) {
+            if self.wants(&event.envelope) {
                 // What must be forgotten is forgotten, whatever else goes wrong.
                 if let Some(swept) = sweep::of(&event) {
                     self.sweep(&swept);

@@ -64,7 +64,7 @@ pub trait Row: Clone + PartialEq + Debug + Send + Sync + 'static {
     /// Whether both rows have equal values in every unique index and its predicate.
     fn same_unique(&self, other: &Self) -> bool;
     /// The text form of each column, without [`Std`].
-    fn texts(&self, each: &mut dyn FnMut(Option<String>));
+    fn texts(&self, each: &mut dyn FnMut(Option<&str>));
     /// The text form of one column.
     fn text(&self, column: &str) -> Option<String>;
     /// Sets a column to NULL, where it may be.
@@ -76,6 +76,22 @@ pub trait Row: Clone + PartialEq + Debug + Send + Sync + 'static {
     /// # Errors
     /// If a column holds something else.
     fn read(row: &PgRow, from: usize) -> Result<Self, sqlx::Error>;
+}
+
+/// The text form of every column, [`Std`] last.
+pub(crate) fn texts(row: &impl Row, each: &mut dyn FnMut(Option<&str>)) {
+    row.texts(each);
+    let std = row.std();
+    let mut text = String::new();
+    let mut each_std = |column: &dyn Fn(&mut String) -> bool| {
+        text.clear();
+        let some = column(&mut text);
+        each(some.then_some(&*text));
+    };
+    each_std(&|text| std.stream_version.write(text));
+    each_std(&|text| std.last_position.write(text));
+    each_std(&|text| std.created_at.write(text));
+    each_std(&|text| std.updated_at.write(text));
 }
 
 /// The column of a field: a raw identifier such as `r#type` stands for `type`.
@@ -133,11 +149,13 @@ macro_rules! row {
                 true $(&& self.$unique == other.$unique)*
             }
 
-            fn texts(&self, each: &mut dyn FnMut(Option<String>)) {
-                $({
-                    let mut text = String::new();
-                    each($crate::Column::write(&self.$field, &mut text).then_some(text));
-                })+
+            fn texts(&self, each: &mut dyn FnMut(Option<&str>)) {
+                let mut text = String::new();
+                $(
+                    text.clear();
+                    let some = $crate::Column::write(&self.$field, &mut text);
+                    each(some.then_some(&*text));
+                )+
             }
 
             fn text(&self, column: &str) -> Option<String> {

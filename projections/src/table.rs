@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
 };
 
 use domain::kernel::Position;
@@ -16,7 +17,7 @@ use crate::{
     copy::Copier,
     engine::Arrived,
     fold::{At, EventSet, Fault, Fold, Key, Sweep, Touch},
-    row::{Row, Std},
+    row::{self, Row},
     sql::{TableSql, own},
     sweep::Swept,
 };
@@ -28,7 +29,8 @@ const MOST_ROWS: usize = 5_000;
 
 /// A table of whatever row, as the engine drives it.
 pub(crate) trait Table: Send {
-    fn wants(&self, category: &str) -> bool;
+    /// The stream categories whose events it folds.
+    fn categories(&self) -> &'static [&'static str];
     /// `table/key` of each row an event touches.
     fn touched(&self, event: &Arrived<'_>) -> Result<Vec<String>, Fault>;
     /// Notes which rows must be loaded before an event can be folded.
@@ -58,7 +60,8 @@ pub(crate) trait Table: Send {
 /// A row of the batch: as stored, and as folded so far.
 #[derive(Clone)]
 struct Entry<R> {
-    before: Option<R>,
+    /// Shared, because it never changes while the entry is passed on and kept for undoing.
+    before: Option<Arc<R>>,
     now: Option<R>,
     changed: bool,
 }
@@ -72,7 +75,7 @@ pub(crate) struct FoldTable<F: Fold> {
     sql: TableSql,
     /// Whether the stored table is still empty, so that nothing needs to be looked for in it.
     empty: bool,
-    kept: LruCache<Key<F>, F::Row>,
+    kept: LruCache<Key<F>, Arc<F::Row>>,
     batch: HashMap<Key<F>, Entry<F::Row>>,
     missing: Vec<Key<F>>,
     /// Entries as they were before the event in hand.
@@ -105,7 +108,7 @@ impl<F: Fold> FoldTable<F> {
         }))
     }
 
-    fn decode(event: &Arrived<'_>) -> Result<Option<std::sync::Arc<Recorded<F>>>, Fault> {
+    fn decode(event: &Arrived<'_>) -> Result<Option<Arc<Recorded<F>>>, Fault> {
         if !F::Event::CATEGORIES.contains(&event.category()) {
             return Ok(None);
         }
@@ -121,7 +124,10 @@ impl<F: Fold> FoldTable<F> {
             (None, None) if !new && !self.empty => {
                 return Err(Fault(format!("row {key:?} was not looked for")));
             }
-            (None, kept) => Entry { before: kept.cloned(), now: kept.cloned(), changed: false },
+            (None, kept) => {
+                let now = kept.map(|row| F::Row::clone(row));
+                Entry { before: kept.cloned(), now, changed: false }
+            }
         };
         if let Some(row) = &mut entry.now {
             Self::clear(row, &self.swept.shredded);
@@ -177,7 +183,7 @@ impl<F: Fold> FoldTable<F> {
                 let key = row.key();
                 // A purge waits for the next write: what is stored does not show it yet.
                 let now = Some(row.clone()).filter(|row| !Self::is_of(row, &self.swept.purged));
-                self.batch.insert(key, Entry { before: Some(row), now, changed: false });
+                self.batch.insert(key, Entry { before: Some(Arc::new(row)), now, changed: false });
             }
         }
         Ok(())
@@ -186,7 +192,7 @@ impl<F: Fold> FoldTable<F> {
     async fn write_batch(&mut self, connection: &mut PgConnection) -> sqlx::Result<u64> {
         self.sweep_all(connection).await?;
         let mut gone = Vec::new();
-        let mut there: Vec<&F::Row> = Vec::new();
+        let (mut fresh, mut known): (Vec<&F::Row>, Vec<&F::Row>) = (Vec::new(), Vec::new());
         for (key, entry) in self.batch.iter().filter(|(_, entry)| entry.changed) {
             let released = match (&entry.before, &entry.now) {
                 (Some(before), Some(now)) => !before.same_unique(now),
@@ -196,40 +202,48 @@ impl<F: Fold> FoldTable<F> {
             if released {
                 gone.push(text(key));
             }
+            let there = if entry.before.is_none() { &mut fresh } else { &mut known };
             there.extend(&entry.now);
         }
-        let written = there.len();
-        // One order for all writers of a table, and rows laid down as keys grow.
-        there.sort_unstable_by_key(|row| row.key());
+        let written = fresh.len().saturating_add(known.len());
         for keys in gone.chunks(MOST_ROWS) {
             sqlx::query(own(&self.sql.delete)).bind(keys).execute(&mut *connection).await?;
         }
-        if self.empty && written > MOST_ROWS && self.may_copy(connection).await? {
+        // One order for all writers of a table, and rows laid down as keys grow.
+        if fresh.len() > MOST_ROWS && self.may_copy(connection).await? {
+            fresh.sort_unstable_by_key(|row| row.key());
             let mut copier = Copier::start(connection, &self.sql.copy).await?;
-            for row in there {
-                copier.row(texts(row).into_iter()).await?;
+            for row in fresh {
+                copier.row(row).await?;
             }
             copier.finish().await?;
         } else {
-            for rows in there.chunks(MOST_ROWS) {
-                let mut arrays: Vec<Vec<Option<String>>> = Vec::new();
-                for row in rows {
-                    for (index, value) in texts(*row).into_iter().enumerate() {
-                        match arrays.get_mut(index) {
-                            Some(array) => array.push(value),
-                            None => arrays.push(vec![value]),
-                        }
-                    }
-                }
-                let query = sqlx::query(own(&self.sql.upsert));
-                arrays
-                    .into_iter()
-                    .fold(query, |query, array| query.bind(array))
-                    .execute(&mut *connection)
-                    .await?;
-            }
+            known.append(&mut fresh);
+        }
+        known.sort_unstable_by_key(|row| row.key());
+        for rows in known.chunks(MOST_ROWS) {
+            self.upsert(rows, connection).await?;
         }
         u64::try_from(written).map_err(|e| sqlx::Error::Encode(Box::new(e)))
+    }
+
+    async fn upsert(&self, rows: &[&F::Row], connection: &mut PgConnection) -> sqlx::Result<()> {
+        let mut arrays: Vec<Vec<Option<String>>> = Vec::new();
+        for row in rows {
+            let mut index = 0_usize;
+            row::texts(*row, &mut |value| {
+                let value = value.map(str::to_owned);
+                match arrays.get_mut(index) {
+                    Some(array) => array.push(value),
+                    None => arrays.push(vec![value]),
+                }
+                index = index.saturating_add(1);
+            });
+        }
+        let query = sqlx::query(own(&self.sql.upsert));
+        let query = arrays.into_iter().fold(query, |query, array| query.bind(array));
+        query.execute(connection).await?;
+        Ok(())
     }
 
     /// COPY refuses a table whose rows are under policies for whoever asks. Those of a shadow come
@@ -285,8 +299,8 @@ impl<F: Fold> FoldTable<F> {
 type Recorded<F> = domain::kernel::Recorded<<F as Fold>::Event>;
 
 impl<F: Fold + Send> Table for FoldTable<F> {
-    fn wants(&self, category: &str) -> bool {
-        F::Event::CATEGORIES.contains(&category)
+    fn categories(&self) -> &'static [&'static str] {
+        F::Event::CATEGORIES
     }
 
     fn touched(&self, event: &Arrived<'_>) -> Result<Vec<String>, Fault> {
@@ -373,14 +387,14 @@ impl<F: Fold + Send> Table for FoldTable<F> {
     fn committed(&mut self) {
         if !self.swept.shredded.is_empty() {
             for (_, row) in &mut self.kept {
-                Self::clear(row, &self.swept.shredded);
+                Self::clear(Arc::make_mut(row), &self.swept.shredded);
             }
         }
         self.swept.clear();
         for (key, entry) in self.batch.drain() {
             self.empty &= entry.now.is_none();
             match entry.now {
-                Some(row) => drop(self.kept.put(key, row)),
+                Some(row) => drop(self.kept.put(key, Arc::new(row))),
                 None => drop(self.kept.pop(&key)),
             }
         }
@@ -418,16 +432,4 @@ fn text(column: &impl Column) -> String {
     let mut text = String::new();
     column.write(&mut text);
     text
-}
-
-/// The text form of every column, [`Std`] last.
-fn texts<R: Row>(row: &R) -> Vec<Option<String>> {
-    let mut values = Vec::with_capacity(R::COLUMNS.len().saturating_add(Std::NAMES.len()));
-    row.texts(&mut |value| values.push(value));
-    let std = row.std();
-    values.push(Some(text(&std.stream_version)));
-    values.push(Some(text(&std.last_position)));
-    values.push(Some(text(&std.created_at)));
-    values.push(Some(text(&std.updated_at)));
-    values
 }

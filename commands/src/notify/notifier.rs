@@ -36,6 +36,8 @@ pub const TARGET: &str = "policy";
 
 /// Events read at once.
 const BATCH: usize = 500;
+/// How far apart notes are, at least: each is a transaction, and most events lead to no letter.
+const PACE: Duration = Duration::from_millis(20);
 /// How often the lease is renewed while nothing moves.
 const RENEW: Duration = Duration::from_secs(2);
 /// How long to rest after a fault, or while another process has the lease.
@@ -151,7 +153,7 @@ impl Notifier {
         stopping: &mut watch::Receiver<bool>,
     ) -> Result<(), Pause> {
         let since = self.since(lease).await?;
-        let mut log = self.store.subscribe(lease.position);
+        let mut log = self.store.subscribe(lease.position).paced(PACE);
         let mut used = Instant::now();
         while !*stopping.borrow() {
             let events = log.next(BATCH).await?;

@@ -20,6 +20,8 @@ use crate::{Caller, Context};
 pub(super) const TARGET: &str = "policy";
 /// Events noted in one transaction.
 const BATCH: usize = 256;
+/// How far apart notes are, at least: each is a transaction, and most events lead to nothing.
+const PACE: Duration = Duration::from_millis(20);
 /// How often a lease is renewed while nothing is noted.
 const RENEW: Duration = Duration::from_secs(2);
 /// How long to rest at first after a fault, or while another process has the lease.
@@ -138,7 +140,7 @@ impl PolicyRunner {
         stopping: &watch::Receiver<bool>,
     ) -> Result<(), Interrupted> {
         let mut blocked = self.retry(policy, lease).await?;
-        let mut subscription = self.store.subscribe(lease.position);
+        let mut subscription = self.store.subscribe(lease.position).paced(PACE);
         self.policies.reached(P::NAME, lease.position);
         let mut noted = Instant::now();
         while !*stopping.borrow() {

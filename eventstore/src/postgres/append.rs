@@ -2,19 +2,24 @@
 
 use std::sync::Arc;
 
-use domain::kernel::{Position, TextEnum, Timestamp, Version};
-use sqlx::{PgConnection, Row, postgres::PgRow};
+use domain::kernel::{KeyId, Position, TextEnum, Timestamp, Version};
+use sqlx::{
+    Encode, PgConnection, Row, Type,
+    encode::IsNull,
+    error::BoxDynError,
+    postgres::{PgArgumentBuffer, PgHasArrayType, PgRow, PgTypeInfo, types::Oid},
+};
 use uuid::Uuid;
 
 use crate::{
     append::Expected,
-    backend::{Condition, Sealed, Verdict},
+    backend::{Condition, Sealed, SealedMeta, Verdict},
 };
 
 /// Takes its lock, checks, numbers, writes and commits: one round trip.
 const APPEND: &str = "SELECT outcomes, last_positions, recorded_at, versions, stale, taken
   FROM eventstore.append_batch($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,
-       $19,$20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37)";
+       $19,$20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37,$38)";
 
 /// The arguments of the call, column by column. A number of an append counts from 1.
 #[derive(Default)]
@@ -22,8 +27,17 @@ struct Columns<'a> {
     a_tenant: Vec<Uuid>,
     a_command: Vec<Uuid>,
     a_digest: Vec<&'a [u8]>,
-    a_reply: Vec<Option<&'a str>>,
+    a_reply: Vec<Option<Json<'a>>>,
     a_events: Vec<i32>,
+    a_actor_kind: Vec<&'a str>,
+    a_actor: Vec<Uuid>,
+    a_credential: Vec<Option<Uuid>>,
+    a_behalf: Vec<Option<Uuid>>,
+    a_correlation: Vec<Uuid>,
+    a_causation: Vec<Option<Uuid>>,
+    a_request: Vec<Option<Json<'a>>>,
+    a_request_key: Vec<Option<Uuid>>,
+    a_occurred: Vec<Timestamp>,
     c_i: Vec<i32>,
     c_tenant: Vec<Uuid>,
     c_category: Vec<&'a str>,
@@ -38,6 +52,7 @@ struct Columns<'a> {
     u_until: Vec<Option<Timestamp>>,
     k_i: Vec<i32>,
     k_key: Vec<Uuid>,
+    k_wrapped: Vec<Option<&'a [u8]>>,
     k_destroy: Vec<bool>,
     e_i: Vec<i32>,
     e_c: Vec<i32>,
@@ -45,17 +60,8 @@ struct Columns<'a> {
     e_id: Vec<Uuid>,
     e_type: Vec<String>,
     e_schema: Vec<i16>,
-    e_payload: Vec<&'a str>,
+    e_payload: Vec<Json<'a>>,
     e_key: Vec<Option<Uuid>>,
-    e_actor_kind: Vec<&'a str>,
-    e_actor: Vec<Uuid>,
-    e_credential: Vec<Option<Uuid>>,
-    e_behalf: Vec<Option<Uuid>>,
-    e_correlation: Vec<Uuid>,
-    e_causation: Vec<Option<Uuid>>,
-    e_request: Vec<Option<&'a str>>,
-    e_request_key: Vec<Option<Uuid>>,
-    e_occurred: Vec<Timestamp>,
 }
 
 impl<'a> Columns<'a> {
@@ -71,8 +77,9 @@ impl<'a> Columns<'a> {
         self.a_tenant.push(append.command.tenant.uuid());
         self.a_command.push(append.command.id);
         self.a_digest.push(&append.command.digest);
-        self.a_reply.push(append.reply.as_deref());
+        self.a_reply.push(append.reply.as_deref().map(Json));
         self.a_events.push(append.conditions.iter().map(|c| c.count).sum());
+        self.push_meta(&append.meta);
         for claim in &append.claims {
             self.u_i.push(i);
             self.u_scope.push(claim.scope);
@@ -81,12 +88,7 @@ impl<'a> Columns<'a> {
             self.u_owner.push(claim.owner);
             self.u_until.push(claim.until);
         }
-        let destroyed = append.shred.iter().map(|key| (key, true));
-        for (key, destroy) in append.uses.iter().map(|key| (key, false)).chain(destroyed) {
-            self.k_i.push(i);
-            self.k_key.push(key.uuid());
-            self.k_destroy.push(destroy);
-        }
+        self.push_keys(append, i);
         let conditions_before = i32::try_from(self.c_i.len()).unwrap_or(i32::MAX);
         for condition in &append.conditions {
             self.c_i.push(i);
@@ -102,8 +104,34 @@ impl<'a> Columns<'a> {
         self.push_events(append, i, conditions_before);
     }
 
+    fn push_meta(&mut self, meta: &'a SealedMeta) {
+        self.a_actor_kind.push(meta.actor.kind.as_str());
+        self.a_actor.push(meta.actor.id);
+        self.a_credential.push(meta.actor.credential_id);
+        self.a_behalf.push(meta.actor.on_behalf_of);
+        self.a_correlation.push(meta.correlation_id);
+        self.a_causation.push(meta.causation_id);
+        self.a_request.push(meta.request.as_deref().map(Json));
+        self.a_request_key.push(meta.request_key.map(Into::into));
+        self.a_occurred.push(meta.occurred_at);
+    }
+
+    fn push_keys(&mut self, append: &'a Sealed, i: i32) {
+        let wrapped = |key: &KeyId| {
+            let made = append.makes.iter().find(|made| made.id == *key);
+            made.map(|made| &*made.wrapped)
+        };
+        let used = append.uses.iter().map(|key| (key, wrapped(key), false));
+        let destroyed = append.shred.iter().map(|key| (key, None, true));
+        for (key, wrapped, destroy) in used.chain(destroyed) {
+            self.k_i.push(i);
+            self.k_key.push(key.uuid());
+            self.k_wrapped.push(wrapped);
+            self.k_destroy.push(destroy);
+        }
+    }
+
     fn push_events(&mut self, append: &'a Sealed, i: i32, conditions_before: i32) {
-        let meta = &append.meta;
         for event in &append.events {
             let condition = i32::try_from(event.condition).unwrap_or(i32::MAX);
             let category = append.conditions.get(event.condition).map_or("", |c| c.category);
@@ -113,18 +141,35 @@ impl<'a> Columns<'a> {
             self.e_id.push(event.id);
             self.e_type.push(format!("{category}.{}", event.name));
             self.e_schema.push(event.schema_version);
-            self.e_payload.push(&event.payload);
+            self.e_payload.push(Json(&event.payload));
             self.e_key.push(event.key.map(Into::into));
-            self.e_actor_kind.push(meta.actor.kind.as_str());
-            self.e_actor.push(meta.actor.id);
-            self.e_credential.push(meta.actor.credential_id);
-            self.e_behalf.push(meta.actor.on_behalf_of);
-            self.e_correlation.push(meta.correlation_id);
-            self.e_causation.push(meta.causation_id);
-            self.e_request.push(meta.request.as_deref());
-            self.e_request_key.push(meta.request_key.map(Into::into));
-            self.e_occurred.push(meta.occurred_at);
         }
+    }
+}
+
+/// JSON that is written already, as a value of the column type `json`.
+struct Json<'a>(&'a str);
+
+impl Type<sqlx::Postgres> for Json<'_> {
+    fn type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(Oid(114))
+    }
+}
+
+impl PgHasArrayType for Json<'_> {
+    fn array_type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(Oid(199))
+    }
+}
+
+impl Encode<'_, sqlx::Postgres> for Json<'_> {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        buffer.extend_from_slice(self.0.as_bytes());
+        Ok(IsNull::No)
+    }
+
+    fn size_hint(&self) -> usize {
+        self.0.len()
     }
 }
 
@@ -171,6 +216,7 @@ impl Answer {
                     Some(Verdict::ClaimTaken(claim.scope.to_owned()))
                 }
                 "subject_erased" => Some(Verdict::SubjectErased),
+                "key_made" => Some(Verdict::KeyMade),
                 _ => return None,
             });
         }
@@ -208,6 +254,15 @@ pub(super) async fn append(
         .bind(c.a_digest)
         .bind(c.a_reply)
         .bind(c.a_events)
+        .bind(c.a_actor_kind)
+        .bind(c.a_actor)
+        .bind(c.a_credential)
+        .bind(c.a_behalf)
+        .bind(c.a_correlation)
+        .bind(c.a_causation)
+        .bind(c.a_request)
+        .bind(c.a_request_key)
+        .bind(c.a_occurred)
         .bind(c.c_i)
         .bind(c.c_tenant)
         .bind(c.c_category)
@@ -222,6 +277,7 @@ pub(super) async fn append(
         .bind(c.u_until)
         .bind(c.k_i)
         .bind(c.k_key)
+        .bind(c.k_wrapped)
         .bind(c.k_destroy)
         .bind(c.e_i)
         .bind(c.e_c)
@@ -230,16 +286,7 @@ pub(super) async fn append(
         .bind(c.e_type)
         .bind(c.e_schema)
         .bind(c.e_payload)
-        .bind(c.e_key)
-        .bind(c.e_actor_kind)
-        .bind(c.e_actor)
-        .bind(c.e_credential)
-        .bind(c.e_behalf)
-        .bind(c.e_correlation)
-        .bind(c.e_causation)
-        .bind(c.e_request)
-        .bind(c.e_request_key)
-        .bind(c.e_occurred);
+        .bind(c.e_key);
     // To the very end of the answer: the commit comes after the last row.
     let rows = query.fetch_all(connection).await?;
     let answer = rows.first().map(Answer::of).transpose()?;

@@ -4,6 +4,7 @@
 //! other transaction can linger on it, and its planner settings suit small keyed look-ups.
 
 mod append;
+mod pages;
 mod parked;
 mod process;
 mod processes;
@@ -28,6 +29,7 @@ use crate::{
     event::Stored,
     failpoint::failpoint,
     postgres::readers::Readers,
+    scan::Span,
 };
 
 pub use parked::{Parked, ParkedEvents};
@@ -178,7 +180,15 @@ impl Backend for Postgres {
     }
 
     fn read<'a>(&'a self, after: Position, limit: i64) -> Answer<'a, Vec<Stored>> {
-        self.reading(move || read::page(&self.readers, after, limit)).boxed()
+        self.reading(move || read::read(&self.readers, after, limit)).boxed()
+    }
+
+    fn page<'a>(&'a self, after: Position, limit: i64) -> Answer<'a, Vec<Stored>> {
+        self.reading(move || pages::page(&self.readers, after, limit)).boxed()
+    }
+
+    fn span<'a>(&'a self, after: Position, limit: i64, types: &'a [String]) -> Answer<'a, Span> {
+        self.reading(move || pages::span(&self.readers, after, limit, types)).boxed()
     }
 
     fn search<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Vec<Stored>> {

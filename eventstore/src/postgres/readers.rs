@@ -23,6 +23,8 @@ use crate::backend::Unavailable;
 
 /// Connections for reading the log, beside the one that writes.
 const MOST: usize = 4;
+/// Rows taken at once.
+const AT_ONCE: usize = 64;
 /// How long a reader waits for one of them.
 const ACQUIRE: Duration = Duration::from_secs(5);
 
@@ -58,6 +60,16 @@ impl Readers {
         query: Query<'_, sqlx::Postgres, PgArguments>,
         silence: Duration,
     ) -> Result<Vec<PgRow>, Unavailable> {
+        self.rows_while(query, silence, |_| Ok(true)).await
+    }
+
+    /// The rows of an answer up to the first one that is not wanted any more.
+    pub(super) async fn rows_while(
+        &self,
+        query: Query<'_, sqlx::Postgres, PgArguments>,
+        silence: Duration,
+        wanted: impl FnMut(&PgRow) -> sqlx::Result<bool> + Send,
+    ) -> Result<Vec<PgRow>, Unavailable> {
         let place = timeout(ACQUIRE, self.places.acquire()).await.map_err(Unavailable::lost)?;
         let _place = place.map_err(Unavailable::lost)?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -65,13 +77,15 @@ impl Readers {
             Some(connection) => connection,
             None => self.open().await?,
         };
-        let outcome = collect(&mut connection, query, silence).await;
+        let outcome = collect(&mut connection, query, silence, wanted).await;
         match &outcome {
-            Ok(_) => self.keep(connection),
+            Ok((_, true)) => self.keep(connection),
+            // The rest of the answer is still to come: cheaper to open another one.
+            Ok((_, false)) => {}
             Err(fault) if !fault.is_refusal() => self.close_idle(),
             Err(_) => {}
         }
-        outcome
+        outcome.map(|(rows, _)| rows)
     }
 
     /// Closes the connections nobody uses: what has become of one may have become of all.
@@ -89,17 +103,24 @@ impl Readers {
     }
 }
 
+/// The wanted rows, and whether they are the whole answer.
 async fn collect(
     connection: &mut PgConnection,
     query: Query<'_, sqlx::Postgres, PgArguments>,
     silence: Duration,
-) -> Result<Vec<PgRow>, Unavailable> {
+    mut wanted: impl FnMut(&PgRow) -> sqlx::Result<bool>,
+) -> Result<(Vec<PgRow>, bool), Unavailable> {
     let mut rows = Vec::new();
-    let mut answer = query.fetch(connection);
-    while let Some(row) =
-        timeout(silence, answer.try_next()).await.map_err(Unavailable::lost)?.map_err(fault)?
-    {
-        rows.push(row);
+    // What has come is taken at once: setting an alarm for each row would cost as much as the row.
+    let mut answer = query.fetch(connection).try_ready_chunks(AT_ONCE);
+    loop {
+        let ready = timeout(silence, answer.try_next()).await.map_err(Unavailable::lost)?;
+        let Some(ready) = ready.map_err(|error| fault(error.1))? else { return Ok((rows, true)) };
+        for row in ready {
+            if !wanted(&row).map_err(fault)? {
+                return Ok((rows, false));
+            }
+            rows.push(row);
+        }
     }
-    Ok(rows)
 }

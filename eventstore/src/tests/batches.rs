@@ -25,9 +25,12 @@ use super::{command, sealed};
 use crate::{
     Memory, Postgres, admission,
     append::{Claim, Expected},
-    backend::{Backend, Condition, Sealed, Verdict},
+    backend::{Backend, Condition, NewKey, Sealed, Verdict},
     event::Stored,
 };
+
+/// Subjects; the first two have a key before anything else happens.
+const KEYS: u8 = 4;
 
 /// What an append touches, by small numbers, so that appends meet often.
 #[derive(Debug, Clone)]
@@ -38,6 +41,8 @@ struct Step {
     streams: BTreeMap<u8, (Option<i32>, i32)>,
     claims: BTreeMap<u8, Change>,
     uses: Option<u8>,
+    /// Whether it makes the key it uses.
+    makes: bool,
     shred: Option<u8>,
     foreign: bool,
 }
@@ -54,16 +59,18 @@ fn step() -> impl Strategy<Value = Step> {
         rarely(0.1).prop_map(u8::from),
         btree_map(0..3_u8, part, 0..3),
         btree_map(0..2_u8, claim, 0..2),
-        option::weighted(0.3, 0..2_u8),
-        option::weighted(0.1, 0..2_u8),
+        option::weighted(0.3, 0..KEYS),
+        rarely(0.3),
+        option::weighted(0.1, 0..KEYS),
         rarely(0.1),
     )
-        .prop_map(|(command, digest, streams, claims, uses, shred, foreign)| Step {
+        .prop_map(|(command, digest, streams, claims, uses, makes, shred, foreign)| Step {
             command,
             digest,
             streams,
             claims,
             uses,
+            makes,
             shred,
             foreign,
         })
@@ -114,6 +121,11 @@ impl Case {
             owner: owner(*next),
             until: until.map(|lapsed| at(if lapsed { 0 } else { 4_000_000_000 })),
         }));
+        let made = step
+            .uses
+            .filter(|_| step.makes)
+            .map(|key| NewKey { id: self.key(key), wrapped: vec![key, index] });
+        sealed.makes.extend(made);
         sealed.shred.extend(step.shred.map(|key| self.key(key)));
         Arc::new(sealed)
     }
@@ -131,7 +143,8 @@ fn plain(mut verdict: Verdict, base: Position) -> Verdict {
         Verdict::Reused
         | Verdict::Conflict(_)
         | Verdict::ClaimTaken(_)
-        | Verdict::SubjectErased => {}
+        | Verdict::SubjectErased
+        | Verdict::KeyMade => {}
     }
     verdict
 }
@@ -144,7 +157,8 @@ fn bare(mut verdict: Verdict) -> Verdict {
         Verdict::Reused
         | Verdict::Conflict(_)
         | Verdict::ClaimTaken(_)
-        | Verdict::SubjectErased => {}
+        | Verdict::SubjectErased
+        | Verdict::KeyMade => {}
     }
     verdict
 }
@@ -164,7 +178,7 @@ async fn log(backend: &dyn Backend, base: Position) -> Vec<Stored> {
 /// What else both know of a case.
 async fn rest(backend: &dyn Backend, case: Case, base: Position) -> Vec<String> {
     let mut rest = Vec::new();
-    for key in 0..2 {
+    for key in 0..KEYS {
         let owner = backend.claim_owner("test.name", &case.claim(key)).await.unwrap();
         let subject = backend.keys(&[case.key(key)], &[]).await.unwrap();
         rest.push(format!("{owner:?} {subject:?}"));
@@ -180,7 +194,6 @@ async fn rest(backend: &dyn Backend, case: Case, base: Position) -> Vec<String> 
 async fn tables(pool: &PgPool, case: Case, base: Position) -> Vec<String> {
     let tenant = case.tenant();
     let queries = [
-        format!("SELECT s::text FROM eventstore.streams s WHERE tenant = '{tenant}' ORDER BY 1"),
         format!(
             "SELECT concat_ws(' ', command, digest, last_position - {base}, events, reply)
                FROM eventstore.commands WHERE tenant = '{tenant}' ORDER BY 1"
@@ -191,9 +204,9 @@ async fn tables(pool: &PgPool, case: Case, base: Position) -> Vec<String> {
         ),
         format!(
             "SELECT concat_ws(' ', key_id, wrapped) FROM eventstore.subject_keys
-              WHERE key_id IN ('{}', '{}') ORDER BY 1",
+              WHERE key_id BETWEEN '{}' AND '{}' ORDER BY 1",
             case.key(0),
-            case.key(1)
+            case.key(KEYS)
         ),
     ];
     let mut rows = Vec::new();
@@ -243,7 +256,7 @@ impl Bed {
         let mut waiting = VecDeque::from(queue.clone());
         let (mut order, mut verdicts) = (Vec::new(), Vec::new());
         while !waiting.is_empty() {
-            let batch = admission::admit(&mut waiting, |(_, append)| append);
+            let batch = admission::admit(&mut waiting, admission::MOST, |(_, append)| append);
             let appends: Vec<_> = batch.iter().map(|(_, append)| append.clone()).collect();
             verdicts.extend(batched.append(&appends).await.unwrap());
             order.extend(batch);

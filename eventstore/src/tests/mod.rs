@@ -39,6 +39,7 @@ fn sealed(command: CommandKey, conditions: Vec<Condition>, key: Option<KeyId>) -
         conditions,
         claims: Vec::new(),
         uses: key.into_iter().collect(),
+        makes: Vec::new(),
         shred: Vec::new(),
         events,
         meta: SealedMeta {

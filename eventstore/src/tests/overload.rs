@@ -14,7 +14,8 @@ use crate::{
     backend::{Answer, Backend, CommandRecord, Filter, Sealed, Unavailable, Verdict},
     event::Stored,
     feed::Feed,
-    writer::Writer,
+    scan::Span,
+    writer::{Refused, Writer},
 };
 
 /// Writes when it is let, and counts.
@@ -40,6 +41,10 @@ impl Backend for Gate {
     }
 
     fn read(&self, _: Position, _: i64) -> Answer<'_, Vec<Stored>> {
+        async { Err(Unavailable::stopped()) }.boxed()
+    }
+
+    fn span<'a>(&'a self, _: Position, _: i64, _: &'a [String]) -> Answer<'a, Span> {
         async { Err(Unavailable::stopped()) }.boxed()
     }
 
@@ -82,7 +87,7 @@ impl Backend for Gate {
 }
 
 /// Hands an append in and does not stay for the answer.
-fn hand_in(writer: &Writer, id: u128) -> Option<Result<Committed, AppendError>> {
+fn hand_in(writer: &Writer, id: u128) -> Option<Result<Committed, Refused>> {
     let command = command(TenantId::PLATFORM, id, 0);
     writer.append(Arc::new(sealed(command, Vec::new(), None))).now_or_never()
 }
@@ -102,7 +107,7 @@ async fn a_full_line_refuses_and_drains_again() {
             Some(outcome) => break outcome,
         }
     };
-    assert_eq!(refused, Err(AppendError::Overloaded));
+    assert_eq!(refused, Err(AppendError::Overloaded.into()));
     assert_eq!(waiting, 4_096);
 
     gate.open.add_permits(1_000);
@@ -110,11 +115,11 @@ async fn a_full_line_refuses_and_drains_again() {
     let last = loop {
         let append = Arc::new(sealed(command, Vec::new(), None));
         match writer.append(append).await {
-            Err(AppendError::Overloaded) => tokio::task::yield_now().await,
+            Err(Refused::Told(AppendError::Overloaded)) => tokio::task::yield_now().await,
             outcome => break outcome,
         }
     };
-    assert_eq!(last, Err(AppendError::CommandReused), "the gate's own word");
+    assert_eq!(last, Err(AppendError::CommandReused.into()), "the gate's own word");
     let batches = gate.batches.lock().unwrap().clone();
     assert_eq!(batches.iter().sum::<usize>(), 1 + 4_096 + 1);
     assert!(batches.iter().all(|size| *size <= admission::MOST));

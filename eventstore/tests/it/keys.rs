@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use domain::kernel::{Personal, Position, Version};
-use eventstore::{Append, AppendError, Expected, MasterKey, Postgres, Store};
+use eventstore::{Append, AppendError, Claim, Expected, MasterKey, Postgres, Store};
 use sqlx::{AssertSqlSafe, PgPool};
 use testkit::TestDb;
 
@@ -12,7 +12,7 @@ use crate::support::{Note, append, fresh, fresh_key, full_meta, note, on, signed
 async fn dump(pool: &PgPool) -> String {
     let sql = "SELECT tablename FROM pg_tables WHERE schemaname = 'eventstore'";
     let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(pool).await.unwrap();
-    assert!(tables.len() >= 8);
+    assert!(tables.len() >= 7);
     let mut text = String::new();
     for table in tables {
         let sql = format!("SELECT t::text FROM eventstore.{table} t");
@@ -88,6 +88,25 @@ async fn a_key_that_two_processes_make_at_one_moment_is_one_key() {
             assert!(opened.iter().all(|event| event.payload.contains("Ada")), "round {round}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_append_that_is_refused_leaves_no_key() {
+    let database = testkit::database().await;
+    let store = on(&database).await;
+    let (key, holder) = (fresh_key(), fresh());
+    let claim = |owner| Claim::take("test.name", "ada", owner);
+    let hold = Append { claims: vec![claim(holder)], ..append(vec![]) };
+    store.append(hold).await.unwrap();
+    let events = vec![signed("Ada", key)];
+    let begin = append(vec![note(key.uuid(), Expected::Exact(Version(0)), events)]);
+    let refused = store.append(Append { claims: vec![claim(fresh())], ..begin.clone() }).await;
+    assert!(matches!(refused, Err(AppendError::ClaimTaken { .. })), "{refused:?}");
+    let count = "SELECT count(*) FROM eventstore.subject_keys";
+    let keys = async || sqlx::query_scalar::<_, i64>(count).fetch_one(&database.pool).await;
+    assert_eq!(keys().await.unwrap(), 0);
+    store.append(begin).await.unwrap();
+    assert_eq!(keys().await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ mod keys;
 #[cfg(test)]
 mod lease;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod parked;
 #[cfg(test)]
 mod subscribe;

@@ -140,16 +140,13 @@ impl Replay {
         target: Position,
         observe: Observer<'_>,
     ) -> Result<(), ReplayError> {
-        let mut log = self.store.subscribe(shadow.position);
+        let (range, types) = ((shadow.position, target), shadow.engine.types());
+        let mut log = self.store.scan(range, shadow.options.page, types);
         loop {
-            let at = log.position();
-            observe(Progress { module: module.name, phase: Phase::Folding, position: at, target });
-            let left = usize::try_from(target.0.saturating_sub(at.0)).unwrap_or_default();
-            if left == 0 {
-                break;
-            }
-            let events = log.next(left.min(shadow.options.page)).await?;
-            shadow.engine.fold(&mut shadow.connection, &self.store, &events).await?;
+            let position = log.position();
+            observe(Progress { module: module.name, phase: Phase::Folding, position, target });
+            let Some(span) = log.next().await? else { break };
+            shadow.engine.fold_span(&mut shadow.connection, &self.store, &span).await?;
             if shadow.engine.pending() >= shadow.options.rows {
                 self.write(module, shadow).await?;
             } else {

@@ -123,7 +123,8 @@ async fn differences(
 ) -> Result<Vec<Difference>, ReplayError> {
     let hashes = |schema: &str| {
         format!(
-            "SELECT t.{key}::text, md5(t::text) FROM {schema}.{name} t ORDER BY t.{key}",
+            "SELECT t.{key}::text, hash_record_extended(t, 0) FROM {schema}.{name} t
+              ORDER BY t.{key}",
             key = table.key,
             name = table.name
         )
@@ -132,7 +133,7 @@ async fn differences(
     {
         let mut left = sqlx::query(own(&hashes(live.1))).fetch(&mut *live.0);
         let mut right = sqlx::query(own(&hashes(rebuilt.1))).fetch(&mut *rebuilt.0);
-        let pair = |row: PgRow| -> (String, String) { (row.get(0), row.get(1)) };
+        let pair = |row: PgRow| -> (String, i64) { (row.get(0), row.get(1)) };
         let mut a = left.try_next().await?.map(pair);
         let mut b = right.try_next().await?.map(pair);
         loop {

@@ -1,9 +1,11 @@
 //! Subject keys: sealing, opening, erasing.
 
-use domain::kernel::{Personal, Position, Version};
+use domain::kernel::{KeyId, Personal, Position, Version};
 use eventstore::{Append, AppendError, Expected, Opened, Store, Stored, decode};
 
-use crate::support::{Note, NoteEvent, append, fresh, fresh_key, full_meta, note, signed, written};
+use crate::support::{
+    FIRST, Note, NoteEvent, append, fresh, fresh_key, full_meta, note, signed, written,
+};
 
 async fn opened(store: &Store) -> (Vec<Stored>, Vec<Opened>) {
     let stored = store.read(Position(0), 100).await.unwrap();
@@ -98,4 +100,42 @@ pub(super) async fn a_key_is_made_once(store: Store) {
     let mut names: Vec<_> = opened(&store).await.1.iter().map(name).collect();
     names.sort();
     assert_eq!(names, ["a", "b", "c"].map(|name| Personal::Open(name.to_owned())));
+}
+
+pub(super) async fn a_subject_that_begins_gets_its_key_with_it(store: Store) {
+    let stream = fresh();
+    let key = KeyId::from_uuid(stream);
+    let begin = |name| append(vec![note(stream, FIRST, vec![signed(name, key)])]);
+    store.append(begin("Ada")).await.unwrap();
+    let refused = store.append(begin("Ada, again")).await;
+    assert!(matches!(refused, Err(AppendError::Conflict(_))), "{refused:?}");
+    // Nobody here remembers the key any more: what opens is what the log keeps.
+    store.forget_keys(&[key]);
+    let more = vec![signed("Ada L.", key)];
+    store.append(append(vec![note(stream, Expected::Any, more)])).await.unwrap();
+    store.forget_keys(&[key]);
+    let names: Vec<_> = opened(&store).await.1.iter().map(name).collect();
+    assert_eq!(names, ["Ada", "Ada L."].map(|name| Personal::Open(name.to_owned())));
+}
+
+pub(super) async fn a_key_that_is_there_is_not_made_anew(store: Store) {
+    let stream = fresh();
+    let key = KeyId::from_uuid(stream);
+    // Something was sealed for the subject before its stream began.
+    let events = vec![signed("Ada", key)];
+    store.append(append(vec![note(fresh(), Expected::Any, events)])).await.unwrap();
+    store.forget_keys(&[key]);
+    let begin = append(vec![note(stream, FIRST, vec![signed("Ada L.", key)])]);
+    let done = store.append(begin.clone()).await.unwrap();
+    assert!(!done.duplicate);
+    assert!(store.append(begin).await.unwrap().duplicate);
+    store.forget_keys(&[key]);
+    let names: Vec<_> = opened(&store).await.1.iter().map(name).collect();
+    assert_eq!(names, ["Ada", "Ada L."].map(|name| Personal::Open(name.to_owned())));
+
+    // Nor one that was destroyed.
+    let erased = fresh_key();
+    store.append(Append { shred: vec![erased], ..append(vec![]) }).await.unwrap();
+    let begin = append(vec![note(erased.uuid(), FIRST, vec![signed("Bo", erased)])]);
+    assert_eq!(store.append(begin).await, Err(AppendError::SubjectErased));
 }

@@ -6,6 +6,7 @@ mod codec;
 mod commands;
 mod hints;
 mod keys;
+mod scan;
 mod search;
 mod state;
 mod subscribe;
@@ -46,12 +47,14 @@ on_both! {
     claims: a_value_has_one_holder, a_value_is_given_back_and_handed_over,
         a_hold_lapses, a_refused_append_claims_nothing, values_that_begin_alike_are_listed;
     keys: what_is_personal_is_sealed, an_erased_subject_is_gone_for_good,
-        a_request_is_sealed_too, a_key_is_made_once;
+        a_request_is_sealed_too, a_key_is_made_once,
+        a_subject_that_begins_gets_its_key_with_it, a_key_that_is_there_is_not_made_anew;
     codec: an_old_version_is_lifted, a_newer_version_is_refused, a_damaged_payload_is_refused;
     search: every_filter_filters, pages_go_both_ways;
     hints: only_what_the_log_says_is_believed, what_was_written_here_is_told;
     state: a_state_is_loaded_and_kept, an_id_of_another_kind_is_the_id_of_none, quiet_events_do_not_count_as_edits,
         one_ticket_at_a_time;
+    scan: a_scan_hands_out_what_is_wanted_of_whole_appends;
     subscribe: news_come_from_memory_as_they_are_stored, a_late_reader_catches_up,
-        an_append_is_never_split;
+        an_append_is_never_split, a_paced_reader_lets_events_gather;
 }

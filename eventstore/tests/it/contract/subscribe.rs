@@ -2,8 +2,9 @@
 
 use domain::kernel::Position;
 use eventstore::{Store, Subscription, canonical};
+use futures_util::FutureExt;
 
-use crate::support::{fresh, write};
+use crate::support::{NEVER, fresh, write};
 
 async fn drained(reader: &mut Subscription, most: usize, until: i64) -> Vec<usize> {
     let mut sizes = Vec::new();
@@ -51,4 +52,14 @@ pub(super) async fn an_append_is_never_split(store: Store) {
     assert_eq!(drained(&mut reader, 4, 11).await, [4, 5, 2]);
     let mut reader = store.subscribe(Position(0));
     assert_eq!(drained(&mut reader, 5, 11).await, [9, 2]);
+}
+
+pub(super) async fn a_paced_reader_lets_events_gather(store: Store) {
+    write(&store, fresh(), 1).await;
+    let mut reader = store.subscribe(Position(0)).paced(NEVER);
+    assert_eq!(reader.next(10).await.unwrap().len(), 1, "the first is no news to wait for");
+    write(&store, fresh(), 1).await;
+    assert!(reader.next(10).now_or_never().is_none());
+    let mut behind = store.subscribe(Position(0)).paced(NEVER);
+    assert_eq!(drained(&mut behind, 1, 2).await, [1, 1], "who is behind is not held up");
 }

@@ -5,6 +5,7 @@
 //! and `COMMONHOLD_SEED` where to begin; a failure names its seed.
 
 mod agree;
+mod cut;
 mod live;
 
 use std::collections::{BTreeMap, BTreeSet};
