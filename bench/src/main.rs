@@ -5,29 +5,36 @@
 
 mod compare;
 mod conditions;
+mod cpu;
 mod history;
 mod load;
 mod measures;
 mod ours;
 mod payload;
 mod peers;
+mod platform;
 mod report;
 mod results;
 mod server;
 mod stats;
 mod store;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use mimalloc::MiMalloc;
 
 use crate::{
     compare::{Plan, Workload},
-    measures::{latency, order, project, rebuild, scale},
+    measures::{http, latency, order, project, rebuild, scale},
     results::Results,
     server::Server,
 };
+
+/// The product's own, for this program is the product too, and for whoever is measured beside it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Measures the event store and the read model.
 #[derive(Parser)]
@@ -48,7 +55,9 @@ enum Command {
     Project(Sized),
     /// Rebuilding all tables
     Rebuild(Sized),
-    /// How soon a commit is visible to a query
+    /// Commands, queries and sign-ins over HTTP, beside the same command in this process
+    Http(Counted),
+    /// How soon a commit is visible to a query, in this process and in another one
     Latency(Once),
     /// Whether a reader misses anything while two nodes write
     Order(Once),
@@ -82,6 +91,15 @@ struct Repeated {
 }
 
 #[derive(Args)]
+struct Counted {
+    #[command(flatten)]
+    once: Once,
+    /// How often everything is measured
+    #[arg(long, default_value_t = 3)]
+    repetitions: usize,
+}
+
+#[derive(Args)]
 struct Sized {
     #[command(flatten)]
     once: Once,
@@ -90,9 +108,17 @@ struct Sized {
     events: Vec<u64>,
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let (once, results) = match Arguments::parse().command {
+fn main() -> Result<ExitCode> {
+    if let Some(ended) = platform::process::platformctl() {
+        return Ok(ended);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(measure(Arguments::parse().command))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure(command: Command) -> Result<()> {
+    let (once, results) = match command {
         Command::Report { file } => {
             print!("{}{}", report::PREAMBLE, report::markdown(&Results::read(&file)?));
             return Ok(());
@@ -123,6 +149,11 @@ async fn main() -> Result<()> {
             let sizes = args.sizes(&[1_000_000, 5_000_000], &[2_000, 6_000]);
             let rebuild = rebuild::measure(&Server::start()?, &sizes).await?;
             (args.once, Results { rebuild: Some(rebuild), ..Results::default() })
+        }
+        Command::Http(args) => {
+            let quick = args.once.quick;
+            let http = http::measure(&Server::start()?, args.repetitions, quick).await?;
+            (args.once, Results { http: Some(http), ..Results::default() })
         }
         Command::Latency(once) => {
             let latency = latency::measure(&Server::start()?, once.quick).await?;

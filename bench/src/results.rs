@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     compare::Comparison,
     measures::{
-        latency::Latency, order::Order, project::Projection, rebuild::Rebuilds, scale::Scale,
+        http::Http, latency::Latency, order::Order, project::Projection, rebuild::Rebuilds,
+        scale::Scale,
     },
 };
 
@@ -30,6 +31,9 @@ pub struct Results {
     /// Rebuilding tables.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rebuild: Option<Rebuilds>,
+    /// Over HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<Http>,
     /// From a commit to its row.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
@@ -60,6 +64,7 @@ impl Results {
             scale: self.scale.or(before.scale),
             project: self.project.or(before.project),
             rebuild: self.rebuild.or(before.rebuild),
+            http: self.http.or(before.http),
             latency: self.latency.or(before.latency),
             order: self.order.or(before.order),
         };

@@ -5,6 +5,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     process,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -25,10 +26,20 @@ pub const SETTINGS: [(&str, &str); 5] = [
     ("track_io_timing", "off"),
 ];
 
+/// Who else is connected to a database.
+const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()";
+/// Transactions that sessions which have ended, and others now and then, have handed in.
+const TRANSACTIONS: &str = "SELECT xact_commit + xact_rollback FROM pg_stat_database
+    WHERE datname = current_database()";
+/// How often a long wait looks again.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// A PostgreSQL that goes away with this process.
 pub struct Server {
     cluster: Cluster,
     programs: PathBuf,
+    data_dir: PathBuf,
 }
 
 /// A database on the server; `migrated` ones hold our schema, others nothing.
@@ -48,11 +59,17 @@ impl Server {
         fs::create_dir_all(&data_dir)?;
         fs::set_permissions(&data_dir, Permissions::from_mode(0o755))?;
         let options = SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let settings = Settings { options: options.to_vec(), ..Settings::new(data_dir) };
+        let settings = Settings { options: options.to_vec(), ..Settings::new(&data_dir) };
         let mut cluster = Cluster::start(&settings)?;
         cluster.throw_away_at_exit()?;
         let (programs, _) = Cluster::programs(&settings)?;
-        Ok(Self { cluster, programs })
+        Ok(Self { cluster, programs, data_dir })
+    }
+
+    /// The id of its first process, the parent of all others.
+    pub fn postmaster(&self) -> Result<u32> {
+        let text = fs::read_to_string(self.data_dir.join("pgdata/postmaster.pid"))?;
+        Ok(text.lines().next().context("no process id")?.trim().parse()?)
     }
 
     /// Where a program of PostgreSQL is.
@@ -83,6 +100,16 @@ impl Server {
         Ok(Database { url, options, name: name.to_owned() })
     }
 
+    /// A copy of a database that nobody is connected to.
+    pub async fn copy(&self, name: &str, from: &Database) -> Result<Database> {
+        let mut connection = self.connect().await?;
+        let from = &from.name;
+        run(&mut connection, format!("CREATE DATABASE {name} TEMPLATE {from}")).await?;
+        let url = self.url(name);
+        let options = url.parse().context("the cluster's own address")?;
+        Ok(Database { url, options, name: name.to_owned() })
+    }
+
     /// A new database with our schema.
     pub async fn migrated(&self, name: &str) -> Result<Database> {
         let database = self.database(name).await?;
@@ -105,6 +132,15 @@ impl Database {
         let mut connection = self.options.connect().await?;
         run(&mut connection, "VACUUM (ANALYZE)".to_owned()).await?;
         run(&mut connection, "CHECKPOINT".to_owned()).await
+    }
+
+    /// How many transactions there were, once everybody has left: only then are they all counted.
+    pub async fn transactions(&self) -> Result<i64> {
+        let mut connection = self.options.connect().await?;
+        while sqlx::query_scalar::<_, i64>(OTHERS).fetch_one(&mut connection).await? > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(sqlx::query_scalar(TRANSACTIONS).fetch_one(&mut connection).await?)
     }
 
     /// Counts rows, and fails where a number is not what it must be.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// One cell of a table: how fast, and how long each operation took.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// Per second: commands, appends or events, as the workload says.
     pub rate: f64,
@@ -15,6 +15,19 @@ pub struct Cell {
     pub p99_ms: f64,
     /// How often an operation had to be tried again.
     pub retries: u64,
+}
+
+impl Cell {
+    /// The middle of several, figure by figure.
+    pub fn median(cells: &[Self]) -> Self {
+        let middle = |figure: fn(&Self) -> f64| median(cells.iter().map(figure)).unwrap_or(0.0);
+        Self {
+            rate: middle(|cell| cell.rate),
+            p50_ms: middle(|cell| cell.p50_ms),
+            p99_ms: middle(|cell| cell.p99_ms),
+            retries: cells.iter().map(|cell| cell.retries).sum(),
+        }
+    }
 }
 
 /// The durations of the operations of one cell.
@@ -30,6 +43,11 @@ impl Durations {
     /// Adds those of another task.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
     }
 
     /// Milliseconds within which a share of the operations were done; 0 without any.

@@ -1,5 +1,6 @@
 //! Measures of this store alone, each with what it found.
 
+pub mod http;
 pub mod latency;
 pub mod order;
 pub mod project;

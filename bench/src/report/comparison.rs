@@ -2,7 +2,7 @@
 
 use crate::{
     compare::{Comparison, OURS, OURS_FULL, Repetition, raw},
-    report::table::{Table, ms, or_dash, rate},
+    report::table::{Table, ms, or_dash, range, rate, times},
     stats::{Cell, median},
 };
 
@@ -161,18 +161,4 @@ fn derived(comparison: &Comparison) -> String {
         table.row([name.to_owned(), of(OURS), of(OURS_FULL)]);
     }
     table.finish()
-}
-
-fn times(all: &[f64]) -> String {
-    let show = |x: f64| format!("{x:.2}");
-    match median(all.iter().copied()) {
-        None => "–".to_owned(),
-        Some(middle) => format!("{middle:.2}× ({})", range(all, show)),
-    }
-}
-
-fn range(all: &[f64], show: impl Fn(f64) -> String) -> String {
-    let lowest = all.iter().copied().min_by(f64::total_cmp);
-    let highest = all.iter().copied().max_by(f64::total_cmp);
-    format!("{}–{}", or_dash(lowest, &show), or_dash(highest, &show))
 }

@@ -1,6 +1,7 @@
 //! Figures as Markdown: what a command prints, and what `docs/benchmarks.md` is made of.
 
 mod comparison;
+mod http;
 mod measures;
 mod table;
 
@@ -40,6 +41,10 @@ pub fn markdown(results: &Results) -> String {
     if let Some(rebuilds) = &results.rebuild {
         section(&mut text, "Rebuilding all tables", &rebuilds.conditions);
         text.push_str(&measures::rebuild(rebuilds));
+    }
+    if let Some(http) = &results.http {
+        section(&mut text, "Over HTTP", &http.conditions);
+        text.push_str(&self::http::http(http));
     }
     if let Some(latency) = &results.latency {
         section(&mut text, "From a commit to its row", &latency.conditions);

@@ -1,5 +1,7 @@
 //! Tables in Markdown.
 
+use crate::stats::median;
+
 /// A table in the making.
 pub struct Table(String);
 
@@ -53,6 +55,22 @@ pub fn ms(figure: f64) -> String {
 /// What stands where there is no figure.
 pub fn or_dash(figure: Option<f64>, show: impl Fn(f64) -> String) -> String {
     figure.map_or_else(|| "–".to_owned(), show)
+}
+
+/// Ratios: their median, and from which to which they reach.
+pub fn times(all: &[f64]) -> String {
+    let show = |x: f64| format!("{x:.2}");
+    match median(all.iter().copied()) {
+        None => "–".to_owned(),
+        Some(middle) => format!("{middle:.2}× ({})", range(all, show)),
+    }
+}
+
+/// From the lowest to the highest.
+pub fn range(all: &[f64], show: impl Fn(f64) -> String) -> String {
+    let lowest = all.iter().copied().min_by(f64::total_cmp);
+    let highest = all.iter().copied().max_by(f64::total_cmp);
+    format!("{}–{}", or_dash(lowest, &show), or_dash(highest, &show))
 }
 
 #[cfg(test)]

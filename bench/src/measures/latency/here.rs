@@ -19,41 +19,17 @@ use domain::{
 };
 use eventstore::{Append, CommandKey, Expected, Meta, NewEvent, Store, StreamAppend};
 use projections::organization::organizations;
-use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-use super::tables::Tables;
-use crate::{conditions::Conditions, payload::mint, server::Server, stats::Durations};
+use super::UnderLoad;
+use crate::{measures::tables::Tables, payload::mint, server::Server, stats::Durations};
 
 const DATABASE: &str = "bench_latency";
 /// The module whose table is asked.
 const MODULE: &str = "organization";
 
-/// The figures.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Latency {
-    /// Where.
-    pub conditions: Conditions,
-    /// One a number of writers.
-    pub loads: Vec<UnderLoad>,
-}
-
-/// The figures beside so many writers.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct UnderLoad {
-    /// Tasks that write without a pause.
-    pub writers: usize,
-    /// What they wrote each second.
-    pub appends: f64,
-    /// Milliseconds from the answer of the append to the answer of the query.
-    pub p50_ms: f64,
-    /// Of ninety-nine of a hundred.
-    pub p99_ms: f64,
-}
-
 /// Measures without load and with it.
-pub async fn measure(server: &Server, quick: bool) -> Result<Latency> {
-    let conditions = Conditions::read(server).await?;
+pub(super) async fn measure(server: &Server, quick: bool) -> Result<Vec<UnderLoad>> {
     let tables = Tables::new(server, DATABASE).await?;
     let runner = tables.start();
     let samples = if quick { 50 } else { 3_000 };
@@ -65,7 +41,7 @@ pub async fn measure(server: &Server, quick: bool) -> Result<Latency> {
     }
     runner.stop().await;
     tables.close(server).await?;
-    Ok(Latency { conditions, loads })
+    Ok(loads)
 }
 
 async fn beside(tables: &Tables, writers: usize, samples: usize) -> Result<UnderLoad> {
