@@ -20,6 +20,9 @@ use crate::{
 
 /// Events in one transaction.
 const BATCH: usize = 2_000;
+/// How far apart transactions are, at least, while the log moves: each costs as much as some dozen
+/// events, and a reader that waits for its own write hardly notices.
+const PACE: Duration = Duration::from_millis(4);
 /// How long to rest after a fault, or while another process has the lease.
 const REST: Duration = Duration::from_millis(500);
 /// How often a lease is renewed while nothing happens.
@@ -112,7 +115,7 @@ impl Runner {
         if lease.position == Position(0) {
             timeout(SILENCE, leases.stamp(lease, &module.fingerprint())).await??;
         }
-        let mut subscription = self.store.subscribe(lease.position);
+        let mut subscription = self.store.subscribe(lease.position).paced(PACE);
         self.positions.reached(module.name, lease.position);
         let mut used = Instant::now();
         while !*stopping.borrow() {

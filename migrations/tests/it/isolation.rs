@@ -51,7 +51,7 @@ async fn the_roles_of_the_platform_can_do_what_they_are_for_and_no_more() {
 }
 
 /// What is no scope: nothing, somebody else's spelling, more than one thing, another thing's.
-const FORGED: [&str; 16] = [
+const FORGED: [&str; 22] = [
     "",
     " ",
     "platform",
@@ -68,6 +68,12 @@ const FORGED: [&str; 16] = [
     "organization:00000000-0000-0000-0000-00000000000a\n",
     "organization:'00000000-0000-0000-0000-00000000000a'",
     "address:organization:00000000-0000-0000-0000-00000000000a",
+    "organization:#0000000-0000-0000-0000-00000000000a",
+    "organization:0000000-00000-0000-0000-00000000000a",
+    "organization:{0000000-0000-0000-0000-00000000000}",
+    "organization:00000000-0000-0000-0000-00000000000a principal:",
+    "organization:00000000-0000-0000-0000-00000000000a principal:00000000-0000-0000-0000-00000000000",
+    "organization:00000000-0000-0000-0000-00000000000a,principal:00000000-0000-0000-0000-00000000000c",
 ];
 
 #[tokio::test]
