@@ -12,7 +12,7 @@ use std::{
 use cluster::{Cluster, ClusterError, Settings};
 use migrations::Role;
 use sqlx::{
-    PgPool,
+    PgPool, Row,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -166,19 +166,7 @@ impl Database {
     /// # Errors
     /// If the database cannot be reached.
     pub async fn pool(&self, most: u32) -> sqlx::Result<PgPool> {
-        PgPoolOptions::new()
-            .max_connections(most)
-            .acquire_timeout(Duration::from_secs(5))
-            .after_release(|connection, _| {
-                Box::pin(async move {
-                    let outside: bool = sqlx::query_scalar("SELECT now() = statement_timestamp()")
-                        .fetch_one(connection)
-                        .await?;
-                    Ok(outside)
-                })
-            })
-            .connect_with(self.app())
-            .await
+        lending_only_clean(self.app(), most).await
     }
 
     /// The name of the database, and whether its log holds events.
@@ -200,5 +188,46 @@ impl Database {
         if let Ok(Err(fault)) = stopped {
             tracing::warn!(cause = ?fault, "the private database did not stop cleanly");
         }
+    }
+}
+
+async fn lending_only_clean(options: PgConnectOptions, most: u32) -> sqlx::Result<PgPool> {
+    PgPoolOptions::new()
+        .max_connections(most)
+        .acquire_timeout(Duration::from_secs(5))
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // As a simple query, which is one statement to the server: of a prepared one each
+                // message has a time of its own, so that none would seem outside.
+                let asked = sqlx::raw_sql("SELECT now() = statement_timestamp()");
+                asked.fetch_one(connection).await?.try_get(0)
+            })
+        })
+        .connect_with(options)
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn backend(pool: &PgPool) -> i32 {
+        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(pool).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_lent_again_unless_it_is_inside_a_transaction() {
+        let database = testkit::database().await;
+        let pool = lending_only_clean(database.url.parse().unwrap(), 1).await.unwrap();
+        let first = backend(&pool).await;
+        for _ in 0..5 {
+            assert_eq!(backend(&pool).await, first);
+        }
+        let mut inside = pool.acquire().await.unwrap();
+        sqlx::raw_sql("BEGIN").execute(&mut *inside).await.unwrap();
+        drop(inside);
+        assert_ne!(backend(&pool).await, first);
+        pool.close().await;
+        database.close().await;
     }
 }
