@@ -1,0 +1,4 @@
+//! The budgets of the hot paths.
+
+#[cfg(test)]
+mod paths;
