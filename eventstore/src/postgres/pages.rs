@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Row, postgres::PgRow};
 
 use super::{
     SILENCE, fault,
-    read::{COLUMNS, collect},
+    read::{COLUMNS, collect, following},
     readers::Readers,
 };
 use crate::{
@@ -22,13 +22,9 @@ pub(super) async fn page(
     after: Position,
     limit: i64,
 ) -> Result<Vec<Stored>, Unavailable> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM eventstore.events e WHERE e.position > $1
-          ORDER BY e.position LIMIT $2"
-    );
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(after.0).bind(limit);
     let mut bound = Bound::default();
-    collect(readers.rows_while(query, SILENCE, |row| bound.admits(row)).await?)
+    let rows = readers.rows_while(following(after, limit), SILENCE, |row| bound.admits(row));
+    collect(rows.await?)
 }
 
 pub(super) async fn span(

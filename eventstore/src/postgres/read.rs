@@ -4,7 +4,12 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::kernel::{Actor, ActorKind, Envelope, KeyId, Position, TenantId, TextEnum, Version};
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Postgres, QueryBuilder, Row, postgres::PgRow, types::Json};
+use sqlx::{
+    AssertSqlSafe, Postgres, QueryBuilder, Row,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+    types::Json,
+};
 use uuid::Uuid;
 
 use super::{fault, readers::Readers};
@@ -40,12 +45,16 @@ pub(super) async fn read(
     after: Position,
     limit: i64,
 ) -> Result<Vec<Stored>, Unavailable> {
+    collect(readers.rows(following(after, limit)).await?)
+}
+
+/// So many events after a position, in order.
+pub(super) fn following(after: Position, limit: i64) -> Query<'static, Postgres, PgArguments> {
     let sql = format!(
         "SELECT {COLUMNS} FROM eventstore.events e WHERE e.position > $1
           ORDER BY e.position LIMIT $2"
     );
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(after.0).bind(limit);
-    collect(readers.rows(query).await?)
+    sqlx::query(AssertSqlSafe(sql)).bind(after.0).bind(limit)
 }
 
 pub(super) async fn search(readers: &Readers, filter: &Filter) -> Result<Vec<Stored>, Unavailable> {
