@@ -31,23 +31,21 @@ pub struct Renames {
 }
 
 impl Caller for Renames {
-    async fn call(&mut self, n: usize) -> Result<u32> {
+    async fn call(&mut self, _: usize) -> Result<u32> {
         let turn = self.estate.turn();
-        let name = format!("Renamed {n}");
         let bearer = &self.bearers[turn.of];
-        let (_, again) = rename(&mut self.client, turn, bearer, &name).await?;
+        let (_, again) = rename(&mut self.client, turn, bearer).await?;
         Ok(again)
     }
 }
 
-/// Renames one workspace. Answers where the log stands then, and how often the server was busy.
+/// Gives a workspace its next name. Answers where the log stands then, and how often the server was busy.
 pub async fn rename(
     client: &mut Client,
     turn: Turn<'_>,
     bearer: &str,
-    name: &str,
 ) -> Result<(i64, u32)> {
-    let (path, body) = (path(&turn), format!(r#"{{"name":"{name}"}}"#));
+    let (path, body) = (path(&turn), format!(r#"{{"name":"{}"}}"#, turn.name()));
     let mut again = 0;
     loop {
         let answer = client.put(&path, bearer, turn.version(), &body).await?;
@@ -69,13 +67,13 @@ pub struct Direct {
 }
 
 impl Caller for Direct {
-    async fn call(&mut self, n: usize) -> Result<u32> {
+    async fn call(&mut self, _: usize) -> Result<u32> {
         let turn = self.estate.turn();
         let case = Rename {
             organization_id: turn.tenant.organization,
             workspace_id: turn.workspace,
             seen: Some(Version(turn.version())),
-            name: format!("Renamed {n}"),
+            name: turn.name(),
             description: None,
         };
         execute(&self.context(&turn), &case).await?;

@@ -85,6 +85,11 @@ impl Turn<'_> {
         self.version.load(Ordering::Relaxed)
     }
 
+    /// A name it has not: to be called the same again would change nothing.
+    pub fn name(&self) -> String {
+        format!("Name {}", self.version())
+    }
+
     /// It was renamed.
     pub fn renamed(&self) {
         self.version.fetch_add(1, Ordering::Relaxed);

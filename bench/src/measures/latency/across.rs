@@ -127,12 +127,12 @@ impl Pair {
     async fn sample(&self, samples: usize) -> Result<Durations> {
         let (mut writer, mut reader) = (self.writer.client().await?, self.reader.client().await?);
         let mut durations = Durations::default();
-        for n in 0..samples {
+        for _ in 0..samples {
             let turn = self.estate.turn();
-            let (bearer, name) = (&self.tokens[turn.of], format!("Sample {n}"));
-            let (position, _) = rename(&mut writer, turn, bearer, &name).await?;
+            let (bearer, name, path) = (&self.tokens[turn.of], turn.name(), path(&turn));
+            let (position, _) = rename(&mut writer, turn, bearer).await?;
             let committed = Instant::now();
-            let answer = reader.get_at(&path(&turn), bearer, position).await?.done()?;
+            let answer = reader.get_at(&path, bearer, position).await?.done()?;
             durations.push(committed.elapsed());
             let seen = answer.field("name")?;
             ensure!(seen == name, "the query saw {seen} after {name} was committed");
