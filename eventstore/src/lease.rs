@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use domain::kernel::Position;
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
-use crate::{backend::Unavailable, postgres::fault};
+use crate::backend::Unavailable;
 
 /// How long a lease holds without being used.
 const HELD: Duration = Duration::from_secs(10);
@@ -33,6 +33,13 @@ pub struct Lease {
     pub position: Position,
 }
 
+impl Lease {
+    fn of(consumer: &str, target: &str, row: &PgRow) -> Self {
+        let (consumer, target) = (consumer.to_owned(), target.to_owned());
+        Self { consumer, target, epoch: row.get(0), position: Position(row.get(1)) }
+    }
+}
+
 /// The lease went to somebody else; what was about to be committed must not be.
 #[derive(Debug, thiserror::Error)]
 pub enum Fenced {
@@ -42,6 +49,12 @@ pub enum Fenced {
     /// The log cannot be reached.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+impl From<sqlx::Error> for Fenced {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unavailable(error.into())
+    }
 }
 
 /// A checkpoint as operators see it.
@@ -89,14 +102,8 @@ impl Leases {
         .bind(owner)
         .bind(HELD)
         .fetch_optional(&self.pool)
-        .await
-        .map_err(fault)?;
-        Ok(row.map(|row| Lease {
-            consumer: consumer.to_owned(),
-            target: target.to_owned(),
-            epoch: row.get(0),
-            position: Position(row.get(1)),
-        }))
+        .await?;
+        Ok(row.map(|row| Lease::of(consumer, target, &row)))
     }
 
     /// Moves a checkpoint inside the transaction that writes the rows, and renews the lease.
@@ -120,8 +127,7 @@ impl Leases {
         .bind(to.0)
         .bind(HELD)
         .execute(transaction)
-        .await
-        .map_err(fault)?;
+        .await?;
         if moved.rows_affected() == 1 { Ok(()) } else { Err(Fenced::Lost(lease.consumer.clone())) }
     }
 
@@ -139,8 +145,7 @@ impl Leases {
         .bind(lease.epoch)
         .bind(HELD)
         .execute(&self.pool)
-        .await
-        .map_err(fault)?;
+        .await?;
         if kept.rows_affected() == 1 { Ok(()) } else { Err(Fenced::Lost(lease.consumer.clone())) }
     }
 
@@ -149,14 +154,26 @@ impl Leases {
     /// # Errors
     /// If the log cannot be reached.
     pub async fn remove(&self, consumer: &str, target: &str) -> Result<(), Unavailable> {
-        for table in ["checkpoints", "parked"] {
-            let sql = format!("DELETE FROM eventstore.{table} WHERE consumer = $1 AND target = $2");
-            sqlx::query(sqlx::AssertSqlSafe(sql))
-                .bind(consumer)
-                .bind(target)
-                .execute(&self.pool)
-                .await
-                .map_err(fault)?;
+        clear(&mut *self.pool.acquire().await?, consumer, target).await
+    }
+
+    /// Renames a target in place of another one, inside the transaction that renames its schema.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn rename(
+        transaction: &mut PgConnection,
+        consumer: &str,
+        from: &str,
+        to: &str,
+    ) -> Result<(), Unavailable> {
+        clear(transaction, consumer, to).await?;
+        for table in TABLES {
+            let sql = format!(
+                "UPDATE eventstore.{table} SET target = $3 WHERE consumer = $1 AND target = $2"
+            );
+            let query = sqlx::query(AssertSqlSafe(sql)).bind(consumer).bind(from).bind(to);
+            query.execute(&mut *transaction).await?;
         }
         Ok(())
     }
@@ -171,28 +188,8 @@ impl Leases {
         consumer: &str,
         (from, to, aside): (&str, &str, &str),
     ) -> Result<(), Unavailable> {
-        for table in ["checkpoints", "parked"] {
-            let moves = [(aside, None), (to, Some(aside)), (from, Some(to))];
-            for (target, becomes) in moves {
-                let sql = match becomes {
-                    None => format!(
-                        "DELETE FROM eventstore.{table} WHERE consumer = $1 AND target = $2
-                            AND $3::text IS NULL"
-                    ),
-                    Some(_) => format!(
-                        "UPDATE eventstore.{table} SET target = $3
-                          WHERE consumer = $1 AND target = $2"
-                    ),
-                };
-                sqlx::query(sqlx::AssertSqlSafe(sql))
-                    .bind(consumer)
-                    .bind(target)
-                    .bind(becomes)
-                    .execute(&mut *transaction)
-                    .await
-                    .map_err(fault)?;
-            }
-        }
+        Self::rename(transaction, consumer, to, aside).await?;
+        Self::rename(transaction, consumer, from, to).await?;
         // One epoch above both, so that no earlier lease on either holds any more.
         sqlx::query(
             "UPDATE eventstore.checkpoints
@@ -204,8 +201,7 @@ impl Leases {
         .bind(to)
         .bind(aside)
         .execute(transaction)
-        .await
-        .map_err(fault)?;
+        .await?;
         Ok(())
     }
 
@@ -228,14 +224,8 @@ impl Leases {
         .bind(consumer)
         .bind(target)
         .fetch_optional(transaction)
-        .await
-        .map_err(fault)?;
-        Ok(row.map(|row| Lease {
-            consumer: consumer.to_owned(),
-            target: target.to_owned(),
-            epoch: row.get(0),
-            position: Position(row.get(1)),
-        }))
+        .await?;
+        Ok(row.map(|row| Lease::of(consumer, target, &row)))
     }
 
     /// Gives a lease back, so that the next owner need not wait.
@@ -251,8 +241,7 @@ impl Leases {
         .bind(&lease.target)
         .bind(lease.epoch)
         .execute(&self.pool)
-        .await
-        .map_err(fault)?;
+        .await?;
         Ok(())
     }
 
@@ -267,8 +256,7 @@ impl Leases {
               WHERE owner IS NOT NULL",
         )
         .execute(&self.pool)
-        .await
-        .map_err(fault)?;
+        .await?;
         Ok(())
     }
 
@@ -283,8 +271,7 @@ impl Leases {
         .bind(consumer)
         .bind(target)
         .fetch_optional(&self.pool)
-        .await
-        .map_err(fault)?;
+        .await?;
         Ok(Position(position.unwrap_or_default()))
     }
 
@@ -298,9 +285,8 @@ impl Leases {
               ORDER BY consumer, target",
         )
         .fetch_all(&self.pool)
-        .await
-        .map_err(fault)?;
-        let progress = |row: sqlx::postgres::PgRow| Progress {
+        .await?;
+        let progress = |row: PgRow| Progress {
             consumer: row.get(0),
             target: row.get(1),
             position: Position(row.get(2)),
@@ -323,8 +309,23 @@ impl Leases {
         .bind(lease.epoch)
         .bind(fingerprint)
         .execute(&self.pool)
-        .await
-        .map_err(fault)?;
+        .await?;
         Ok(())
     }
+}
+
+/// What is kept by consumer and target.
+const TABLES: [&str; 2] = ["checkpoints", "parked"];
+
+async fn clear(
+    connection: &mut PgConnection,
+    consumer: &str,
+    target: &str,
+) -> Result<(), Unavailable> {
+    for table in TABLES {
+        let sql = format!("DELETE FROM eventstore.{table} WHERE consumer = $1 AND target = $2");
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(consumer).bind(target);
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
 }

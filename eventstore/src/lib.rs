@@ -46,8 +46,8 @@ pub use keyring::MasterKey;
 pub use lease::{Fenced, Lease, Leases, Progress};
 pub use memory::Memory;
 pub use postgres::{
-    Consumer, DueTimers, Notes, Parked, ParkedEvents, Postgres, ProcessStates, Processes, Survey,
-    Timer, Timers, survey,
+    Connections, Consumer, DueTimers, Notes, Parked, ParkedEvents, Postgres, ProcessStates,
+    Processes, Slot, Survey, Timer, Timers, survey,
 };
 pub use queue::Ticket;
 pub use scan::{Scan, Span};

@@ -4,6 +4,7 @@
 //! other transaction can linger on it, and its planner settings suit small keyed look-ups.
 
 mod append;
+mod connections;
 mod pages;
 mod parked;
 mod process;
@@ -32,6 +33,7 @@ use crate::{
     scan::Span,
 };
 
+pub use connections::{Connections, Slot};
 pub use parked::{Parked, ParkedEvents};
 pub use process::ProcessStates;
 pub use processes::{Notes, Processes};
@@ -113,10 +115,10 @@ impl Postgres {
         // Taken out: a connection that fails, or whose call is dropped half-way, is not put back.
         let mut connection = match slot.take() {
             Some(connection) => connection,
-            None => self.writing.connect().await.map_err(fault)?,
+            None => self.writing.connect().await?,
         };
         failpoint("append.call");
-        let outcome = append::append(&mut connection, batch).await.map_err(fault);
+        let outcome = append::append(&mut connection, batch).await.map_err(Unavailable::from);
         failpoint("append.called");
         if outcome.as_ref().err().is_none_or(Unavailable::is_refusal) {
             *slot = Some(connection);
@@ -142,27 +144,24 @@ impl Postgres {
     async fn recorded(&self, append: &Sealed) -> Result<CommandRecord, Unavailable> {
         let (tenant, id) = (append.command.tenant, append.command.id);
         let record = self.reading(|| read::command(&self.readers, tenant, id)).await?;
-        record.ok_or_else(|| fault(sqlx::Error::RowNotFound))
+        Ok(record.ok_or(sqlx::Error::RowNotFound)?)
     }
 }
 
 /// Tells a lost connection, worth another try, from a refusal of the server.
-pub(crate) fn fault(error: sqlx::Error) -> Unavailable {
-    use sqlx::Error as E;
-    let code = error.as_database_error().map(|refusal| refusal.code().unwrap_or_default());
-    let lost = match code.as_deref() {
-        Some("53100") => return Unavailable::full(error),
-        Some(code) => PASSING.iter().any(|class| code.starts_with(class)),
-        None => {
-            !matches!(error, E::ColumnDecode { .. } | E::Decode(_) | E::Encode(_) | E::RowNotFound)
-        }
-    };
-    if lost { Unavailable::lost(error) } else { Unavailable::refused(error) }
-}
-
 impl From<sqlx::Error> for Unavailable {
     fn from(error: sqlx::Error) -> Self {
-        fault(error)
+        use sqlx::Error as E;
+        let code = error.as_database_error().map(|refusal| refusal.code().unwrap_or_default());
+        let lost = match code.as_deref() {
+            Some("53100") => return Self::full(error),
+            Some(code) => PASSING.iter().any(|class| code.starts_with(class)),
+            None => !matches!(
+                error,
+                E::ColumnDecode { .. } | E::Decode(_) | E::Encode(_) | E::RowNotFound
+            ),
+        };
+        if lost { Self::lost(error) } else { Self::refused(error) }
     }
 }
 

@@ -4,7 +4,7 @@ use domain::kernel::Position;
 use sqlx::{AssertSqlSafe, Row, postgres::PgRow};
 
 use super::{
-    SILENCE, fault,
+    SILENCE,
     read::{COLUMNS, collect, following},
     readers::Readers,
 };
@@ -61,7 +61,7 @@ async fn end(readers: &Readers, after: Position, limit: i64) -> Result<Position,
     let rows = readers.rows(query.bind(after.0).bind(after.0.saturating_add(limit))).await?;
     let (mut until, mut found) = (Position(0), 0);
     if let Some(row) = rows.first() {
-        (until, found) = (Position(row.try_get(0).map_err(fault)?), row.try_get(1).map_err(fault)?);
+        (until, found) = (Position(row.try_get(0)?), row.try_get(1)?);
     }
     Hole::unless_whole(after, until, found)?;
     Ok(until)

@@ -4,7 +4,6 @@
 use domain::kernel::Position;
 use sqlx::{PgConnection, PgPool, Row};
 
-use super::fault;
 use crate::backend::Unavailable;
 
 /// The parked events of a log.
@@ -56,8 +55,7 @@ impl ParkedEvents {
             .bind(&event.keys)
             .bind(&event.cause)
             .execute(&mut *transaction)
-            .await
-            .map_err(fault)?;
+            .await?;
         }
         Ok(())
     }
@@ -81,8 +79,7 @@ impl ParkedEvents {
         .bind(target)
         .bind(positions)
         .execute(transaction)
-        .await
-        .map_err(fault)?;
+        .await?;
         Ok(())
     }
 
@@ -100,8 +97,7 @@ impl ParkedEvents {
         .bind(consumer)
         .bind(target)
         .fetch_all(&self.pool)
-        .await
-        .map_err(fault)?;
+        .await?;
         let parked = |row: sqlx::postgres::PgRow| Parked {
             consumer: row.get(0),
             target: row.get(1),

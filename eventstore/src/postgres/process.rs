@@ -4,7 +4,6 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::fault;
 use crate::backend::Unavailable;
 
 /// The memory of process managers.
@@ -21,14 +20,14 @@ impl ProcessStates {
         process: &str,
         key: Uuid,
     ) -> Result<Option<Value>, Unavailable> {
-        sqlx::query_scalar(
+        let state = sqlx::query_scalar(
             "SELECT state FROM eventstore.process_state WHERE process = $1 AND key = $2",
         )
         .bind(process)
         .bind(key)
         .fetch_optional(connection)
-        .await
-        .map_err(fault)
+        .await?;
+        Ok(state)
     }
 
     /// Remembers something, or forgets it.
@@ -55,7 +54,7 @@ impl ProcessStates {
                     .bind(key)
             }
         };
-        query.execute(connection).await.map_err(fault)?;
+        query.execute(connection).await?;
         Ok(())
     }
 }

@@ -9,7 +9,6 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{
-    fault,
     parked::{Parked, ParkedEvents},
     process::ProcessStates,
     timers::{Timer, Timers},
@@ -38,6 +37,19 @@ pub struct Notes {
     pub parked: Vec<Parked>,
     /// Parked events that could be taken in after all.
     pub released: Vec<Position>,
+}
+
+impl Notes {
+    /// Whether events led to nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        let Self { states, set, cancelled, parked, released } = self;
+        states.is_empty()
+            && set.is_empty()
+            && cancelled.is_empty()
+            && parked.is_empty()
+            && released.is_empty()
+    }
 }
 
 impl Processes {
@@ -70,7 +82,7 @@ impl Processes {
     /// # Errors
     /// If the log cannot be reached.
     pub async fn recall(&self, process: &str, key: Uuid) -> Result<Option<Value>, Unavailable> {
-        let mut connection = self.pool.acquire().await.map_err(fault)?;
+        let mut connection = self.pool.acquire().await?;
         ProcessStates::get(&mut connection, process, key).await
     }
 
@@ -79,7 +91,7 @@ impl Processes {
     /// # Errors
     /// [`Fenced::Lost`] if the lease is another's by now.
     pub async fn note(&self, lease: &Lease, notes: &Notes, to: Position) -> Result<(), Fenced> {
-        let mut transaction = self.pool.begin().await.map_err(fault)?;
+        let mut transaction = self.pool.begin().await?;
         let Lease { consumer, target, .. } = lease;
         for (key, state) in &notes.states {
             ProcessStates::put(&mut transaction, consumer, *key, state.as_ref()).await?;
@@ -93,7 +105,7 @@ impl Processes {
         ParkedEvents::park(&mut transaction, &notes.parked).await?;
         ParkedEvents::release(&mut transaction, consumer, target, &notes.released).await?;
         Leases::advance(&mut transaction, lease, to).await?;
-        transaction.commit().await.map_err(fault)?;
+        transaction.commit().await?;
         Ok(())
     }
 }

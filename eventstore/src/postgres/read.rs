@@ -12,7 +12,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::{fault, readers::Readers};
+use super::readers::Readers;
 use crate::{
     backend::{CommandRecord, Filter, Unavailable},
     event::Stored,
@@ -103,7 +103,7 @@ pub(super) async fn search(readers: &Readers, filter: &Filter) -> Result<Vec<Sto
 pub(super) async fn head(readers: &Readers) -> Result<Position, Unavailable> {
     let rows = readers.rows(sqlx::query("SELECT max(position) FROM eventstore.events")).await?;
     let head = rows.first().map(|row| row.try_get::<Option<i64>, _>(0));
-    Ok(Position(head.transpose().map_err(fault)?.flatten().unwrap_or_default()))
+    Ok(Position(head.transpose()?.flatten().unwrap_or_default()))
 }
 
 /// The server's identity and the number of the database on it. A physical copy has the same, which
@@ -112,8 +112,8 @@ pub(super) async fn log_id(readers: &Readers) -> Result<String, Unavailable> {
     let sql = "SELECT system_identifier || '-' || oid
         FROM pg_control_system(), pg_database WHERE datname = current_database()";
     let rows = readers.rows(sqlx::query(sql)).await?;
-    let row = rows.first().ok_or_else(|| fault(sqlx::Error::RowNotFound))?;
-    row.try_get(0).map_err(fault)
+    let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    Ok(row.try_get(0)?)
 }
 
 pub(super) async fn claim_owner(
@@ -126,7 +126,7 @@ pub(super) async fn claim_owner(
           WHERE scope = $1 AND key = $2 AND (held_until IS NULL OR held_until > clock_timestamp())",
     );
     let rows = readers.rows(query.bind(scope).bind(key)).await?;
-    rows.first().map(|row| row.try_get(0)).transpose().map_err(fault)
+    Ok(rows.first().map(|row| row.try_get(0)).transpose()?)
 }
 
 pub(super) async fn claim_owners(
@@ -142,8 +142,7 @@ pub(super) async fn claim_owners(
           ORDER BY key COLLATE \"C\" LIMIT $3",
     );
     let rows = readers.rows(query.bind(scope).bind(prefix).bind(limit)).await?;
-    let owners = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
-    owners.collect::<Result<_, _>>().map_err(fault)
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 pub(super) async fn command(
@@ -165,21 +164,18 @@ pub(super) async fn command(
     .bind(id);
     let rows = readers.rows(query).await?;
     let Some(row) = rows.first() else { return Ok(None) };
-    let record = || -> Result<CommandRecord, sqlx::Error> {
-        let digest: Vec<u8> = row.try_get("digest")?;
-        let versions: Option<Json<Vec<(Uuid, i32)>>> = row.try_get("versions")?;
-        Ok(CommandRecord {
-            digest: digest
-                .try_into()
-                .map_err(|_| sqlx::Error::Decode("a digest has 32 bytes".into()))?,
-            position: Position(row.try_get("last_position")?),
-            versions: versions
-                .map(|json| json.0.into_iter().map(|(s, v)| (s, Version(v))).collect())
-                .unwrap_or_default(),
-            reply: row.try_get::<Option<Value>, _>("reply")?,
-        })
-    };
-    record().map(Some).map_err(fault)
+    let digest: Vec<u8> = row.try_get("digest")?;
+    let versions: Option<Json<Vec<(Uuid, i32)>>> = row.try_get("versions")?;
+    Ok(Some(CommandRecord {
+        digest: digest
+            .try_into()
+            .map_err(|_| sqlx::Error::Decode("a digest has 32 bytes".into()))?,
+        position: Position(row.try_get("last_position")?),
+        versions: versions
+            .map(|json| json.0.into_iter().map(|(s, v)| (s, Version(v))).collect())
+            .unwrap_or_default(),
+        reply: row.try_get::<Option<Value>, _>("reply")?,
+    }))
 }
 
 pub(super) async fn keys(
@@ -231,13 +227,12 @@ async fn make_keys(
 }
 
 fn wrapped_keys(rows: &[PgRow]) -> Result<Vec<WrappedKey>, Unavailable> {
-    let keys = rows.iter().map(|row| Ok((KeyId::from_uuid(row.try_get(0)?), row.try_get(1)?)));
-    keys.collect::<Result<_, _>>().map_err(fault)
+    rows.iter().map(|row| Ok((KeyId::from_uuid(row.try_get(0)?), row.try_get(1)?))).collect()
 }
 
 pub(super) fn collect(rows: Vec<PgRow>) -> Result<Vec<Stored>, Unavailable> {
     let mut types = Types::default();
-    rows.iter().map(|row| stored(row, &mut types)).collect::<Result<_, _>>().map_err(fault)
+    rows.iter().map(|row| Ok(stored(row, &mut types)?)).collect()
 }
 
 /// Category and name of the types met so far: an answer has few, so that its events share them.

@@ -1,48 +1,36 @@
 //! The connections that read the log.
 //!
-//! Owns how many there are and how long one may be silent. They are no pool of sqlx, because that
-//! one asks a connection for a sign of life before it takes it back, and waits for it without end:
-//! a network that swallows would use up its places one after another, for good. Here a connection
-//! comes back only after a whole answer; every other one is closed.
+//! Owns how many there are, and how long one may be silent in the middle of an answer.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use sqlx::{
-    ConnectOptions, PgConnection,
+    PgConnection,
     postgres::{PgArguments, PgConnectOptions, PgRow},
     query::Query,
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 
-use super::{SILENCE, fault};
+use super::{SILENCE, connections::Connections};
 use crate::backend::Unavailable;
 
 /// Connections for reading the log, beside the one that writes.
-const MOST: usize = 4;
+const MOST: u32 = 4;
 /// Rows taken at once.
 const AT_ONCE: usize = 64;
-/// How long a reader waits for one of them.
-const ACQUIRE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub(super) struct Readers {
-    options: PgConnectOptions,
-    places: Semaphore,
-    idle: Mutex<Vec<PgConnection>>,
-}
+pub(super) struct Readers(Connections);
 
 impl Readers {
     /// Connects once, to fail early.
     pub(super) async fn connect(options: PgConnectOptions) -> Result<Self, Unavailable> {
-        let places = Semaphore::new(MOST);
-        let readers = Self { options, places, idle: Mutex::default() };
-        let connection = readers.open().await?;
-        readers.keep(connection);
-        Ok(readers)
+        let connections = Connections::new(options, MOST);
+        let mut slot = connections.slot().await?;
+        slot.connection().await?;
+        slot.put_back();
+        Ok(Self(connections))
     }
 
     /// The rows of an answer.
@@ -70,16 +58,10 @@ impl Readers {
         silence: Duration,
         wanted: impl FnMut(&PgRow) -> sqlx::Result<bool> + Send,
     ) -> Result<Vec<PgRow>, Unavailable> {
-        let place = timeout(ACQUIRE, self.places.acquire()).await.map_err(Unavailable::lost)?;
-        let _place = place.map_err(Unavailable::lost)?;
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => self.open().await?,
-        };
-        let outcome = collect(&mut connection, query, silence, wanted).await;
+        let mut slot = self.0.slot().await?;
+        let outcome = collect(slot.connection().await?, query, silence, wanted).await;
         match &outcome {
-            Ok((_, true)) => self.keep(connection),
+            Ok((_, true)) => slot.put_back(),
             // The rest of the answer is still to come: cheaper to open another one.
             Ok((_, false)) => {}
             Err(fault) if !fault.is_refusal() => self.close_idle(),
@@ -88,18 +70,9 @@ impl Readers {
         outcome.map(|(rows, _)| rows)
     }
 
-    /// Closes the connections nobody uses: what has become of one may have become of all.
+    /// Closes the connections nobody uses.
     pub(super) fn close_idle(&self) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    fn keep(&self, connection: PgConnection) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-    }
-
-    async fn open(&self) -> Result<PgConnection, Unavailable> {
-        let connection = timeout(SILENCE, self.options.connect()).await;
-        connection.map_err(Unavailable::lost)?.map_err(fault)
+        self.0.close_idle();
     }
 }
 
@@ -115,12 +88,57 @@ async fn collect(
     let mut answer = query.fetch(connection).try_ready_chunks(AT_ONCE);
     loop {
         let ready = timeout(silence, answer.try_next()).await.map_err(Unavailable::lost)?;
-        let Some(ready) = ready.map_err(|error| fault(error.1))? else { return Ok((rows, true)) };
+        let Some(ready) = ready.map_err(|error| error.1)? else { return Ok((rows, true)) };
         for row in ready {
-            if !wanted(&row).map_err(fault)? {
+            if !wanted(&row)? {
                 return Ok((rows, false));
             }
             rows.push(row);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Row;
+    use testkit::TestDb;
+
+    use super::*;
+
+    async fn readers() -> (TestDb, Readers) {
+        let database = testkit::database().await;
+        let readers = Readers::connect(database.url.parse().unwrap()).await.unwrap();
+        (database, readers)
+    }
+
+    /// The server's process behind the connection that is lent next.
+    async fn process(readers: &Readers) -> i32 {
+        readers.rows(sqlx::query("SELECT pg_backend_pid()")).await.unwrap()[0].get(0)
+    }
+
+    #[tokio::test]
+    async fn only_after_a_whole_answer_is_a_connection_lent_again() {
+        let (_database, readers) = readers().await;
+        let first = process(&readers).await;
+        assert_eq!(process(&readers).await, first);
+        let many = sqlx::query("SELECT generate_series(1, 1000)");
+        let none = readers.rows_while(many, SILENCE, |_| Ok(false)).await.unwrap();
+        assert!(none.is_empty());
+        assert_ne!(process(&readers).await, first);
+    }
+
+    #[tokio::test]
+    async fn one_lost_connection_closes_those_that_are_idle() {
+        let (_database, readers) = readers().await;
+        let (mut one, mut two) = (readers.0.slot().await.unwrap(), readers.0.slot().await.unwrap());
+        for slot in [&mut one, &mut two] {
+            slot.connection().await.unwrap();
+        }
+        one.put_back();
+        let idle = process(&readers).await;
+        two.put_back();
+        let silent = readers.rows_within(sqlx::query("SELECT pg_sleep(60)"), Duration::ZERO).await;
+        assert!(!silent.unwrap_err().is_refusal());
+        assert_ne!(process(&readers).await, idle);
     }
 }

@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use domain::kernel::Position;
 use sqlx::{PgPool, Row, postgres::PgRow};
 
-use super::fault;
 use crate::backend::Unavailable;
 
 /// Timers that are due are counted up to here: beyond it the exact number says nothing more.
@@ -55,7 +54,7 @@ pub struct Consumer {
 /// # Errors
 /// If the database cannot be reached.
 pub async fn survey(pool: &PgPool) -> Result<Survey, Unavailable> {
-    let mut connection = pool.acquire().await.map_err(fault)?;
+    let mut connection = pool.acquire().await?;
     let log = sqlx::query(
         "SELECT coalesce((SELECT max(position) FROM eventstore.events), 0),
                 (SELECT count(*) FROM (SELECT FROM eventstore.timers
@@ -69,8 +68,7 @@ pub async fn survey(pool: &PgPool) -> Result<Survey, Unavailable> {
     )
     .bind(MOST_TIMERS)
     .fetch_one(&mut *connection)
-    .await
-    .map_err(fault)?;
+    .await?;
     let consumers = sqlx::query(
         "SELECT c.consumer, c.target, c.position,
                 coalesce(extract(epoch FROM clock_timestamp() - e.recorded_at), 0)::float8,
@@ -83,8 +81,7 @@ pub async fn survey(pool: &PgPool) -> Result<Survey, Unavailable> {
           ORDER BY c.consumer, c.target",
     )
     .fetch_all(&mut *connection)
-    .await
-    .map_err(fault)?;
+    .await?;
     let consumer = |row: PgRow| Consumer {
         name: row.get(0),
         target: row.get(1),

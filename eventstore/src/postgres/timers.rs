@@ -8,7 +8,6 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction, postgres::PgRow};
 use uuid::Uuid;
 
-use super::fault;
 use crate::backend::Unavailable;
 
 /// The timers of a log.
@@ -59,8 +58,7 @@ impl Timers {
         .bind(timer.due_at)
         .bind(&timer.command)
         .execute(transaction)
-        .await
-        .map_err(fault)?;
+        .await?;
         Ok(())
     }
 
@@ -77,8 +75,7 @@ impl Timers {
             .bind(process)
             .bind(key)
             .execute(transaction)
-            .await
-            .map_err(fault)?;
+            .await?;
         Ok(())
     }
 
@@ -87,7 +84,7 @@ impl Timers {
     /// # Errors
     /// If the log cannot be reached.
     pub async fn due(&self, now: Timestamp, most: i64) -> Result<DueTimers, Unavailable> {
-        let mut transaction = self.pool.begin().await.map_err(fault)?;
+        let mut transaction = self.pool.begin().await?;
         let rows = sqlx::query(
             "SELECT process, key, due_at, command FROM eventstore.timers WHERE due_at <= $1
               ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED",
@@ -95,8 +92,7 @@ impl Timers {
         .bind(now)
         .bind(most)
         .fetch_all(&mut *transaction)
-        .await
-        .map_err(fault)?;
+        .await?;
         let timer = |row: PgRow| Timer {
             process: row.get(0),
             key: row.get(1),
@@ -135,6 +131,6 @@ impl DueTimers {
     /// # Errors
     /// If the log cannot be reached; then they are due again, and nothing was noted.
     pub async fn finish(self) -> Result<(), Unavailable> {
-        self.transaction.commit().await.map_err(fault)
+        Ok(self.transaction.commit().await?)
     }
 }

@@ -1,24 +1,19 @@
 //! Asking the read tables: connections of their own, one round trip a query.
 //!
-//! Owns a few connections for each role that reads. A connection is taken out for one statement
-//! outside of any transaction and put back only once its answer is complete: one that failed, or
-//! whose query was dropped half-way or panicked, is never lent again. So none has to be looked at
-//! before or after a query, and nothing of a query can reach the next one.
+//! Owns a few connections for each role that reads. A connection is lent to one statement outside
+//! of any transaction, and again only once its answer is complete: so nothing of a query can reach
+//! the next one.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use eventstore::{Connections, Slot};
 use migrations::Role;
-use sqlx::{
-    ConnectOptions, Connection, PgConnection,
-    postgres::{PgConnectOptions, PgRow},
-};
-use tokio::{
-    sync::Semaphore,
-    time::{sleep, timeout},
-};
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use tokio::time::{sleep, timeout};
 
 use crate::{
     page::{Page, PageRequest, QueryError},
@@ -26,24 +21,18 @@ use crate::{
     row::Row,
 };
 
-/// How long a query waits for a connection.
-const WAIT: Duration = Duration::from_secs(5);
 /// For how long a query is asked again: connections may have died with a server that is back.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How long a connection may take to open.
-const OPENING: Duration = Duration::from_secs(3);
 /// How long an answer may take: longer than the server allows, for networks that swallow.
 const PATIENCE: Duration = Duration::from_secs(6);
 /// How long to rest between two attempts.
 const REST: Duration = Duration::from_millis(20);
-/// How old a connection gets: a server process grows with what it has seen.
-const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 /// Reads tables.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    tenants: Arc<Lane>,
-    operators: Arc<Lane>,
+    tenants: Arc<Connections>,
+    operators: Arc<Connections>,
 }
 
 impl Reader {
@@ -51,8 +40,9 @@ impl Reader {
     /// The login must be allowed to take on [`Role::App`] and [`Role::Operator`].
     #[must_use]
     pub fn new(login: &PgConnectOptions, most: u32) -> Self {
-        let lane = |role, most| Arc::new(Lane::new(login, role, most));
-        Self { tenants: lane(Role::App, most), operators: lane(Role::Operator, most.div_ceil(4)) }
+        let tenants = connections(login, Role::App, most);
+        let operators = connections(login, Role::Operator, most.div_ceil(4));
+        Self { tenants, operators }
     }
 
     /// Closes the connections that are not in use; the others go with their queries.
@@ -67,11 +57,11 @@ impl Reader {
         query: Query,
         read: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
     ) -> Result<Vec<T>, QueryError> {
-        let lane = match query.role() {
+        let connections = match query.role() {
             Role::Operator => &self.operators,
             Role::App | Role::Projector => &self.tenants,
         };
-        let rows = lane.ask(&query.finish()?).await?;
+        let rows = ask(connections, &query.finish()?).await?;
         Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
     }
 
@@ -115,83 +105,38 @@ impl Reader {
     }
 }
 
-/// The connections of one role.
-#[derive(Debug)]
-struct Lane {
-    options: PgConnectOptions,
-    free: Semaphore,
-    idle: Mutex<Vec<Link>>,
+/// Connections of one role.
+fn connections(login: &PgConnectOptions, role: Role, most: u32) -> Arc<Connections> {
+    let options = login
+        .clone()
+        .application_name("commonhold reader")
+        .options([("role", role.as_str()), ("statement_timeout", "5s")]);
+    Arc::new(Connections::new(options, most))
 }
 
-#[derive(Debug)]
-struct Link {
-    connection: PgConnection,
-    since: Instant,
-}
-
-impl Lane {
-    fn new(login: &PgConnectOptions, role: Role, most: u32) -> Self {
-        let options = login
-            .clone()
-            .application_name("commonhold reader")
-            .options([("role", role.as_str()), ("statement_timeout", "5s")]);
-        let free = Semaphore::new(usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS));
-        Self { options, free, idle: Mutex::default() }
-    }
-
-    /// Asks on whatever connection is free, again on another if it was lost.
-    async fn ask(&self, query: &Ready) -> Result<Vec<PgRow>, sqlx::Error> {
-        let _permit = timeout(WAIT, self.free.acquire())
-            .await
-            .map_err(|_| sqlx::Error::PoolTimedOut)?
-            .map_err(|_| sqlx::Error::PoolClosed)?;
-        let begun = Instant::now();
-        loop {
-            match self.attempt(query).await {
-                Err(fault) if is_lost(&fault) && begun.elapsed() < AGAIN => {
-                    // The others were opened to the same server: they died with this one.
-                    self.idle().clear();
-                    sleep(REST).await;
-                }
-                outcome => return outcome,
+/// Asks on whatever connection is free, again on another if it was lost.
+async fn ask(connections: &Connections, query: &Ready) -> Result<Vec<PgRow>, sqlx::Error> {
+    let mut slot = connections.slot().await?;
+    let begun = Instant::now();
+    loop {
+        match attempt(&mut slot, query).await {
+            Ok(rows) => {
+                slot.put_back();
+                return Ok(rows);
             }
-        }
-    }
-
-    async fn attempt(&self, query: &Ready) -> Result<Vec<PgRow>, sqlx::Error> {
-        let idle = self.idle().pop();
-        let mut link = match idle {
-            Some(link) => link,
-            None => {
-                let connection = timeout(OPENING, self.options.connect()).await;
-                let connection = connection.map_err(silent)??;
-                Link { connection, since: Instant::now() }
+            Err(fault) if is_lost(&fault) && begun.elapsed() < AGAIN => {
+                // The others were opened to the same server: they died with this one.
+                connections.close_idle();
+                sleep(REST).await;
             }
-        };
-        let rows = timeout(PATIENCE, query.statement().fetch_all(&mut link.connection)).await;
-        let rows = rows.map_err(silent)??;
-        if link.since.elapsed() < LIFETIME && !self.free.is_closed() {
-            self.idle().push(link);
+            Err(fault) => return Err(fault),
         }
-        Ok(rows)
-    }
-
-    async fn close(&self) {
-        self.free.close();
-        let idle = std::mem::take(&mut *self.idle());
-        for link in idle {
-            // A server that is gone needs no farewell.
-            let _ = link.connection.close().await;
-        }
-    }
-
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Link>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn silent(elapsed: tokio::time::error::Elapsed) -> sqlx::Error {
-    sqlx::Error::Io(elapsed.into())
+async fn attempt(slot: &mut Slot<'_>, query: &Ready) -> Result<Vec<PgRow>, sqlx::Error> {
+    let answer = query.statement().fetch_all(slot.connection().await?);
+    timeout(PATIENCE, answer).await.map_err(io::Error::from)?
 }
 
 /// Tells a lost connection, or a server that is going or coming, from an answer that stays.

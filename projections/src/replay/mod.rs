@@ -10,7 +10,7 @@ mod swap;
 mod verify;
 
 use domain::kernel::{Position, Timestamp};
-use eventstore::{Fenced, Leases, ParkedEvents, Store, Unavailable};
+use eventstore::{Fenced, Leases, Store, Unavailable};
 use sqlx::{ConnectOptions, PgConnection, PgPool, postgres::PgConnectOptions};
 
 use crate::{
@@ -200,7 +200,7 @@ impl Replay {
     pub async fn status(&self) -> Result<Vec<Status>, ReplayError> {
         let head = self.store.head().await?;
         let known = self.leases().list().await?;
-        let parked = ParkedEvents::new(self.pool.clone()).list(None).await?;
+        let parked = self.parked().await?;
         let mut list = Vec::new();
         for module in MODULES {
             let live = |p: &&eventstore::Progress| {

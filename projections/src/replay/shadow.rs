@@ -83,7 +83,8 @@ impl Replay {
         })
     }
 
-    async fn lease(&self, module: &Module, schema: &str) -> Result<Lease, ReplayError> {
+    /// The lease of a module's tables in a schema, which nobody else may have.
+    pub(super) async fn lease(&self, module: &Module, schema: &str) -> Result<Lease, ReplayError> {
         #[expect(clippy::disallowed_methods, reason = "a process names itself once")]
         let owner = Uuid::now_v7();
         let lease = self.leases().acquire(module.name, schema, owner).await?;

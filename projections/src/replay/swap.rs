@@ -64,33 +64,14 @@ impl Replay {
         if of(&former(module)).is_some_and(|p| p.fingerprint != module.fingerprint()) {
             return Err(ReplayError::OtherVersion(module.name.to_owned()));
         }
-        #[expect(clippy::disallowed_methods, reason = "a process names itself once")]
-        let owner = uuid::Uuid::now_v7();
         // Nobody must be making the next tables while the former ones take their name.
-        let free = self.leases().acquire(module.name, &next(module), owner).await?;
-        free.ok_or_else(|| ReplayError::Busy(module.name.to_owned()))?;
+        self.lease(module, &next(module)).await?;
         let mut transaction = connection.begin().await?;
         // The former tables become the next ones, and are promoted like any others.
         drop_schema(&mut transaction, &next(module)).await?;
         let rename = format!("ALTER SCHEMA {} RENAME TO {}", former(module), next(module));
         sqlx::raw_sql(own(&rename)).execute(&mut *transaction).await?;
-        for table in ["checkpoints", "parked"] {
-            let sql = format!("DELETE FROM eventstore.{table} WHERE consumer = $1 AND target = $2");
-            sqlx::query(own(&sql))
-                .bind(module.name)
-                .bind(next(module))
-                .execute(&mut *transaction)
-                .await?;
-            let sql = format!(
-                "UPDATE eventstore.{table} SET target = $2 WHERE consumer = $1 AND target = $3"
-            );
-            sqlx::query(own(&sql))
-                .bind(module.name)
-                .bind(next(module))
-                .bind(former(module))
-                .execute(&mut *transaction)
-                .await?;
-        }
+        Leases::rename(&mut transaction, module.name, &former(module), &next(module)).await?;
         transaction.commit().await?;
         let options = ReplayOptions::default();
         let mut shadow = self.open_shadow(module, &next(module), &options).await?;

@@ -8,7 +8,7 @@ use domain::{
     organization::{Principal, PrincipalKind},
 };
 use futures_util::{FutureExt as _, StreamExt as _, stream};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::*;
 use crate::organization::{
@@ -146,10 +146,11 @@ async fn the_scope_ends_with_its_query() {
     let (_db, login) = tenants().await;
     let reader = Reader::new(&login, 1);
     sees_its_own(&reader, 7).await;
-    let link = reader.tenants.idle().pop().unwrap();
-    let mut connection = link.connection;
+    let mut slot = reader.tenants.slot().await.unwrap();
+    let connection = slot.connection().await.unwrap();
+    // A connection that no query was on before has no such setting.
     let left = "SELECT current_setting('commonhold.scope', true)";
-    let left: String = sqlx::query_scalar(left).fetch_one(&mut connection).await.unwrap();
+    let left: String = sqlx::query_scalar(left).fetch_one(connection).await.unwrap();
     assert_eq!(left, "");
 }
 
