@@ -7,6 +7,7 @@ mod caller;
 mod context;
 mod error;
 mod execute;
+mod place;
 mod unit;
 
 pub mod identity;

@@ -279,6 +279,32 @@ impl Engine {
         });
     }
 
+    /// Whether any of these events is something to the tables.
+    #[must_use]
+    pub fn concerns(&self, events: &[Stored]) -> bool {
+        events.iter().any(|event| self.wants(&event.envelope))
+    }
+
+    /// Moves past events that are nothing to the tables.
+    pub fn pass_over(&mut self, events: &[Stored]) {
+        if let Some(last) = events.last() {
+            self.folded = last.envelope.position;
+        }
+    }
+
+    /// Moves the checkpoint over events that were passed over. One statement, without the
+    /// module's lock: no row changes, and a swap holds the checkpoint it goes by.
+    ///
+    /// # Errors
+    /// If the database refuses, or another process has the lease.
+    pub async fn checkpoint(
+        &mut self,
+        connection: &mut PgConnection,
+        lease: &Lease,
+    ) -> Result<(), EngineError> {
+        Ok(Leases::advance(connection, lease, self.folded.max(lease.position)).await?)
+    }
+
     /// Writes what was folded, with what was parked, and moves the checkpoint, all in one
     /// transaction of the caller's.
     ///
@@ -375,8 +401,9 @@ impl Engine {
         lease: &Lease,
         events: &[Stored],
     ) -> Result<(), EngineError> {
-        if !events.iter().any(|event| self.wants(&event.envelope)) {
-            return self.pass_over(connection, lease, events).await;
+        if !self.concerns(events) {
+            self.pass_over(events);
+            return self.checkpoint(connection, lease).await;
         }
         let mut transaction = connection.begin().await?;
         lock_shared(&mut transaction, self.module.name).await?;
@@ -386,21 +413,6 @@ impl Engine {
         transaction.commit().await?;
         failpoint("tables.committed");
         self.committed();
-        Ok(())
-    }
-
-    /// Moves the checkpoint over events that are nothing to these tables. One statement, without
-    /// the module's lock: no row changes, and a swap holds the checkpoint it goes by.
-    async fn pass_over(
-        &mut self,
-        connection: &mut PgConnection,
-        lease: &Lease,
-        events: &[Stored],
-    ) -> Result<(), EngineError> {
-        if let Some(last) = events.last() {
-            self.folded = last.envelope.position;
-            Leases::advance(connection, lease, self.folded.max(lease.position)).await?;
-        }
         Ok(())
     }
 

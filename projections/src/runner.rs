@@ -23,6 +23,9 @@ const BATCH: usize = 2_000;
 /// How far apart transactions are, at least, while the log moves: each costs as much as some dozen
 /// events, and a reader that waits for its own write hardly notices.
 const PACE: Duration = Duration::from_millis(4);
+/// How long a place behind events that are nothing to the tables is only remembered. Whoever waits
+/// for it in another process asks no more often.
+const REMEMBERED: Duration = Duration::from_millis(20);
 /// How long to rest after a fault, or while another process has the lease.
 const REST: Duration = Duration::from_millis(500);
 /// How often a lease is renewed while nothing happens.
@@ -118,20 +121,33 @@ impl Runner {
         let mut subscription = self.store.subscribe(lease.position).paced(PACE);
         self.positions.reached(module.name, lease.position);
         let mut used = Instant::now();
+        let mut remembered: Option<Instant> = None;
         while !*stopping.borrow() {
-            let events = subscription.next(BATCH).await?;
-            if events.is_empty() {
-                // Keeps the lease, and learns of a swap while nothing happens.
-                if used.elapsed() > RENEW {
-                    timeout(SILENCE, leases.renew(lease)).await??;
-                    used = Instant::now();
-                }
-                continue;
+            let patience = remembered.map_or(RENEW, |_| REMEMBERED);
+            let events = match timeout(patience, subscription.next(BATCH)).await {
+                Ok(events) => events?,
+                Err(_) => Vec::new(),
+            };
+            if engine.concerns(&events) {
+                let taken = engine.take_in(&mut connection, &self.store, lease, &events);
+                timeout(PATIENCE, taken).await??;
+                (used, remembered) = (Instant::now(), None);
+            } else if !events.is_empty() {
+                engine.pass_over(&events);
+                remembered.get_or_insert_with(Instant::now);
             }
-            let taken = engine.take_in(&mut connection, &self.store, lease, &events);
-            timeout(PATIENCE, taken).await??;
-            used = Instant::now();
             self.positions.reached(module.name, subscription.position());
+            if remembered.is_some_and(|since| since.elapsed() >= REMEMBERED) {
+                timeout(SILENCE, engine.checkpoint(&mut connection, lease)).await??;
+                (used, remembered) = (Instant::now(), None);
+            } else if used.elapsed() > RENEW {
+                // Keeps the lease, and learns of a swap while nothing happens.
+                timeout(SILENCE, leases.renew(lease)).await??;
+                used = Instant::now();
+            }
+        }
+        if remembered.is_some() {
+            timeout(SILENCE, engine.checkpoint(&mut connection, lease)).await??;
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::{
     sync::watch,
     task::JoinHandle,
-    time::{Instant, sleep, timeout},
+    time::{sleep, timeout},
 };
 use uuid::Uuid;
 
@@ -28,6 +28,7 @@ use super::{
     letter::{Content, Letter, Post},
     places::{Arrival, Places},
 };
+use crate::place::{Place, RENEW};
 
 /// The name of the checkpoint.
 pub const CONSUMER: &str = "policy.notifier";
@@ -36,10 +37,8 @@ pub const TARGET: &str = "policy";
 
 /// Events read at once.
 const BATCH: usize = 500;
-/// How far apart notes are, at least: each is a transaction, and most events lead to no letter.
+/// How far apart batches are, at least, while the log moves.
 const PACE: Duration = Duration::from_millis(20);
-/// How often the lease is renewed while nothing moves.
-const RENEW: Duration = Duration::from_secs(2);
 /// How long to rest after a fault, or while another process has the lease.
 const REST: Duration = Duration::from_millis(500);
 /// Where it is remembered since when letters are sent.
@@ -154,22 +153,16 @@ impl Notifier {
     ) -> Result<(), Pause> {
         let since = self.since(lease).await?;
         let mut log = self.store.subscribe(lease.position).paced(PACE);
-        let mut used = Instant::now();
+        let mut place = Place::new(&self.processes, lease);
         while !*stopping.borrow() {
             let events = log.next(BATCH).await?;
             if events.is_empty() {
-                if used.elapsed() > RENEW {
-                    self.processes.leases().renew(lease).await?;
-                    used = Instant::now();
-                }
-                continue;
-            }
-            used = Instant::now();
-            if !self.take_in(lease, &events, since, stopping).await? {
-                return Ok(());
+                place.rest().await?;
+            } else if !self.take_in(lease, &mut place, (&events, since), stopping).await? {
+                break;
             }
         }
-        Ok(())
+        Ok(place.rest().await?)
     }
 
     /// Since when letters are sent: fixed by the very first start.
@@ -189,16 +182,15 @@ impl Notifier {
     async fn take_in(
         &self,
         lease: &Lease,
-        events: &[Stored],
-        since: Timestamp,
+        place: &mut Place<'_>,
+        (events, since): (&[Stored], Timestamp),
         stopping: &mut watch::Receiver<bool>,
     ) -> Result<bool, Pause> {
-        let mut to = None;
         for append in events.chunk_by(|a, b| a.envelope.append_last == b.envelope.append_last) {
             let end = append.last().map(|event| event.envelope.append_last).unwrap_or_default();
             let mut outcome = self.judge(append, since).await?;
             if outcome.is_empty() {
-                to = Some(end);
+                place.pass(end).await?;
                 continue;
             }
             for (position, letter) in std::mem::take(&mut outcome.letters) {
@@ -210,11 +202,7 @@ impl Notifier {
             }
             let Outcome { states, parked, .. } = outcome;
             let notes = Notes { states, parked, ..Notes::default() };
-            self.processes.note(lease, &notes, end).await?;
-            to = None;
-        }
-        if let Some(to) = to {
-            self.processes.note(lease, &Notes::default(), to).await?;
+            place.note(&notes, end).await?;
         }
         Ok(true)
     }

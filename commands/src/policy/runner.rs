@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use domain::kernel::Position;
-use eventstore::{Fenced, Lease, Opened, Parked, Processes, Store, Stored, Unavailable, failpoint};
+use eventstore::{
+    Fenced, Lease, Notes, Opened, Parked, Processes, Store, Stored, Unavailable, failpoint,
+};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -14,16 +16,14 @@ use uuid::Uuid;
 use super::{
     Clock, Deadlines, Fault, Memory, Policies, Policy, UserExit, Welcome, timers::TimerLoop,
 };
-use crate::{Caller, Context};
+use crate::{Caller, Context, place::Place};
 
 /// What stands where other consumers name the schema they write to.
 pub(super) const TARGET: &str = "policy";
 /// Events noted in one transaction.
 const BATCH: usize = 256;
-/// How far apart notes are, at least: each is a transaction, and most events lead to nothing.
+/// How far apart batches are, at least, while the log moves.
 const PACE: Duration = Duration::from_millis(20);
-/// How often a lease is renewed while nothing is noted.
-const RENEW: Duration = Duration::from_secs(2);
 /// How long to rest at first after a fault, or while another process has the lease.
 const REST: Duration = Duration::from_millis(200);
 /// How long to rest at most.
@@ -142,35 +142,36 @@ impl PolicyRunner {
         let mut blocked = self.retry(policy, lease).await?;
         let mut subscription = self.store.subscribe(lease.position).paced(PACE);
         self.policies.reached(P::NAME, lease.position);
-        let mut noted = Instant::now();
+        let mut place = Place::new(&self.processes, lease);
         while !*stopping.borrow() {
             let events = subscription.next(BATCH).await?;
-            if !events.is_empty() {
-                self.take_in(policy, lease, &mut blocked, &events).await?;
-                self.policies.reached(P::NAME, subscription.position());
-                noted = Instant::now();
-            } else if noted.elapsed() > RENEW {
-                self.processes.leases().renew(lease).await?;
-                noted = Instant::now();
+            if events.is_empty() {
+                place.rest().await?;
+                continue;
             }
+            let notes = self.take_in(policy, &mut place, &mut blocked, &events).await?;
+            match notes.is_empty() {
+                true => place.pass(subscription.position()).await?,
+                false => place.note(&notes, subscription.position()).await?,
+            }
+            self.policies.reached(P::NAME, subscription.position());
         }
-        Ok(())
+        Ok(place.rest().await?)
     }
 
-    /// Deals with events, and notes what they led to. Whatever interrupts it, all of them are
-    /// dealt with again.
+    /// Deals with events; answers what they led to. Whatever interrupts it before that is noted,
+    /// all of them are dealt with again.
     async fn take_in<P: Policy>(
         &self,
         policy: &P,
-        lease: &Lease,
+        place: &mut Place<'_>,
         blocked: &mut BTreeSet<Uuid>,
         events: &[Stored],
-    ) -> Result<(), Interrupted> {
+    ) -> Result<Notes, Interrupted> {
         let wanted = events.iter().filter(|event| policy.wants(&event.envelope.category));
         let wanted: Vec<_> = wanted.cloned().collect();
         let mut memory = Memory::new(&self.processes, P::NAME);
         let mut parked = Vec::new();
-        let mut renewed = Instant::now();
         for event in self.store.open(&wanted).await? {
             let stream = event.envelope.stream;
             let outcome = if blocked.contains(&stream) {
@@ -186,14 +187,9 @@ impl PolicyRunner {
                     parked.push(park::<P>(&event, cause));
                 }
             }
-            if renewed.elapsed() > RENEW {
-                self.processes.leases().renew(lease).await?;
-                renewed = Instant::now();
-            }
+            place.hold().await?;
         }
-        let end = events.last().map_or(lease.position, |last| last.envelope.position);
-        let notes = memory.into_notes(parked, Vec::new());
-        Ok(self.processes.note(lease, &notes, end).await?)
+        Ok(memory.into_notes(parked, Vec::new()))
     }
 
     /// Tries parked events once more, in order. Answers the streams that stay blocked.

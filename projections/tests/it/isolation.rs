@@ -49,8 +49,8 @@ async fn stays_closed(world: World) {
     let replay = world.replay();
     let options = ReplayOptions::default();
 
-    assert_eq!(replay.verify(module(), &options, &mut |_| {}).await.unwrap(), []);
-    assert_eq!(replay.rebuild(module(), &options, &mut |_| {}).await.unwrap(), []);
+    assert_eq!(world.verified(module(), &options).await, []);
+    assert_eq!(world.rebuilt(module(), &options).await, []);
     assert_eq!(rules(&world, "organization").await, migrated, "rebuilt");
     shows(&world, world.organization("second").await).await;
 

@@ -5,7 +5,7 @@ use domain::{
     organization::organization::{OrganizationEvent, OrganizationStatus},
 };
 use projections::{
-    Difference, Module, Phase, ReplayError, ReplayOptions, Target, organization::organizations,
+    Module, Phase, ReplayError, ReplayOptions, RunnerHandle, Target, organization::organizations,
 };
 
 use crate::support::World;
@@ -16,6 +16,15 @@ fn module() -> &'static Module {
 
 fn small() -> ReplayOptions {
     ReplayOptions { page: 3, rows: 2 }
+}
+
+/// A world with a past, whose tables are up to date and kept so.
+async fn lived() -> (World, RunnerHandle) {
+    let world = World::new().await;
+    let runner = world.runner();
+    history(&world).await;
+    world.caught_up("organization").await;
+    (world, runner)
 }
 
 async fn history(world: &World) {
@@ -32,10 +41,7 @@ async fn history(world: &World) {
 
 #[tokio::test]
 async fn a_rebuild_equals_what_is_live_and_serves_in_its_place() {
-    let world = World::new().await;
-    let runner = world.runner();
-    history(&world).await;
-    world.caught_up("organization").await;
+    let (world, runner) = lived().await;
     let mut phases = Vec::new();
     let differences = world
         .replay()
@@ -63,66 +69,49 @@ async fn a_rebuild_equals_what_is_live_and_serves_in_its_place() {
 
 #[tokio::test]
 async fn a_damaged_row_is_found_and_mended_by_a_rebuild() {
-    let world = World::new().await;
-    let runner = world.runner();
-    history(&world).await;
-    world.caught_up("organization").await;
+    let (world, runner) = lived().await;
     let sql = "UPDATE organization.organizations SET name = 'forged' WHERE slug = 'org-3'";
     sqlx::raw_sql(sql).execute(world.pool()).await.unwrap();
-    let verify = || async {
-        world.replay().verify(module(), &ReplayOptions::default(), &mut |_| {}).await.unwrap()
-    };
-    let found: Vec<Difference> = verify().await;
+    let options = ReplayOptions::default();
+    let found = world.verified(module(), &options).await;
     assert_eq!(found.len(), 1);
     assert!(found[0].live.as_ref().unwrap().contains("forged"));
     assert!(found[0].rebuilt.as_ref().unwrap().contains("Organization 3"));
-    let options = ReplayOptions::default();
-    let mended = world.replay().rebuild(module(), &options, &mut |_| {}).await.unwrap();
-    assert_eq!(mended, found);
-    assert_eq!(verify().await, []);
+    assert_eq!(world.rebuilt(module(), &options).await, found);
+    assert_eq!(world.verified(module(), &options).await, []);
     runner.stop().await;
+}
+
+/// So many events wait, and do so after any rebuild.
+async fn rebuilds_park(world: &World, count: usize) {
+    let parked = world.parked().await;
+    assert_eq!(parked.len(), count, "{parked:?}");
+    for options in [small(), ReplayOptions::default()] {
+        assert_eq!(world.rebuilt(module(), &options).await, []);
+        assert_eq!(world.parked().await, parked);
+    }
 }
 
 #[tokio::test]
 async fn what_the_database_refuses_is_parked_by_a_rebuild_as_it_is_live() {
-    let world = World::new().await;
-    let runner = world.runner();
-    history(&world).await;
+    let (world, runner) = lived().await;
     // No aggregate would give such a slug; here the table must refuse it.
     let bad = world.organization("Not A Slug").await;
     let renamed = OrganizationEvent::Renamed { name: "waits".into() };
     world.append(bad, bad.tenant(), (1, None), &[renamed]).await;
     world.organization("after").await;
     world.caught_up("organization").await;
-    let parked = world.replay().parked().await.unwrap();
-    assert_eq!(parked.len(), 2, "{parked:?}");
-    for options in [small(), ReplayOptions::default()] {
-        let found = world.replay().rebuild(module(), &options, &mut |_| {}).await.unwrap();
-        assert_eq!(found, []);
-        let mut again = world.replay().parked().await.unwrap();
-        again.retain(|event| event.target == module().name);
-        assert_eq!(again, parked);
-    }
+    rebuilds_park(&world, 2).await;
     runner.stop().await;
 }
 
 #[tokio::test]
 async fn two_rows_with_one_unique_value_park_in_a_rebuild_as_they_do_live() {
-    let world = World::new().await;
-    let runner = world.runner();
-    history(&world).await;
+    let (world, runner) = lived().await;
     // The claim would have refused; here the index must, which a rebuild makes last.
     let twin = world.organization("org-3").await;
     world.caught_up("organization").await;
-    let parked = world.replay().parked().await.unwrap();
-    assert_eq!(parked.len(), 1, "{parked:?}");
-    for options in [small(), ReplayOptions::default()] {
-        let found = world.replay().rebuild(module(), &options, &mut |_| {}).await.unwrap();
-        assert_eq!(found, []);
-        let mut again = world.replay().parked().await.unwrap();
-        again.retain(|event| event.target == module().name);
-        assert_eq!(again, parked);
-    }
+    rebuilds_park(&world, 1).await;
     let head = Target::Position(world.store.head().await.unwrap());
     world.replay().as_of(&[module()], head, "now", &mut |_| {}).await.unwrap();
     let there = "SELECT EXISTS (SELECT FROM now.organizations WHERE id = $1)";
@@ -140,38 +129,33 @@ async fn a_retry_takes_in_what_was_mended_and_parks_the_rest_again() {
     let bad = world.organization("Not A Slug").await;
     let twin = world.organization("acme").await;
     world.caught_up("organization").await;
-    let parked = world.replay().parked().await.unwrap();
+    let parked = world.parked().await;
     assert_eq!(parked.len(), 2, "{parked:?}");
     assert_eq!(world.replay().retry(module()).await.unwrap(), 0);
-    assert_eq!(world.replay().parked().await.unwrap(), parked);
+    assert_eq!(world.parked().await, parked);
     let slug = OrganizationEvent::SlugChanged { from: "acme".into(), to: "acme-1".into() };
     world.append(acme, acme.tenant(), (1, None), &[slug]).await;
     world.caught_up("organization").await;
     assert_eq!(world.replay().retry(module()).await.unwrap(), 1);
-    assert_eq!(world.replay().parked().await.unwrap(), parked[..1]);
+    assert_eq!(world.parked().await, parked[..1]);
     let reader = world.reader();
     assert_eq!(organizations::by_slug(&reader, "acme").await.unwrap().unwrap().id, twin);
     assert!(organizations::by_id(&reader, bad).await.unwrap().is_none());
     // The checkpoint did not move back, and the runner goes on.
     world.organization("later").await;
     world.caught_up("organization").await;
-    let options = ReplayOptions::default();
-    let found = world.replay().verify(module(), &options, &mut |_| {}).await.unwrap();
-    assert_eq!(found, []);
+    assert_eq!(world.verified(module(), &ReplayOptions::default()).await, []);
     runner.stop().await;
 }
 
 #[tokio::test]
 async fn a_swap_can_be_undone() {
-    let world = World::new().await;
-    let runner = world.runner();
-    history(&world).await;
-    world.caught_up("organization").await;
+    let (world, runner) = lived().await;
     let nothing = world.replay().rollback(module(), &mut |_| {}).await;
     assert!(matches!(nothing, Err(ReplayError::NothingBefore(_))));
     let sql = "UPDATE organization.organizations SET name = 'marked' WHERE slug = 'org-3'";
     sqlx::raw_sql(sql).execute(world.pool()).await.unwrap();
-    world.replay().rebuild(module(), &small(), &mut |_| {}).await.unwrap();
+    world.rebuilt(module(), &small()).await;
     let late = world.organization("late").await;
     world.replay().rollback(module(), &mut |_| {}).await.unwrap();
     let reader = world.reader();
@@ -186,9 +170,7 @@ async fn an_empty_log_is_rebuilt_without_ado() {
     let world = World::new().await;
     let runner = world.runner();
     for module in projections::MODULES {
-        let options = ReplayOptions::default();
-        let differences = world.replay().rebuild(module, &options, &mut |_| {}).await.unwrap();
-        assert_eq!(differences, []);
+        assert_eq!(world.rebuilt(module, &ReplayOptions::default()).await, []);
     }
     runner.stop().await;
 }
@@ -207,16 +189,13 @@ async fn a_rebuild_that_was_cut_off_goes_on_where_it_stopped() {
     world.lease_lapses("organization_next").await;
     let runner = world.runner();
     world.caught_up("organization").await;
-    let differences = replay.rebuild(module(), &options, &mut |_| {}).await.unwrap();
-    assert_eq!(differences, []);
+    assert_eq!(world.rebuilt(module(), &options).await, []);
     runner.stop().await;
 }
 
 #[tokio::test]
 async fn traffic_goes_on_during_rebuilds() {
-    let world = World::new().await;
-    let runner = world.runner();
-    history(&world).await;
+    let (world, runner) = lived().await;
     let traffic = async {
         for number in 0..60 {
             world.organization(&format!("busy-{number}")).await;
@@ -224,16 +203,12 @@ async fn traffic_goes_on_during_rebuilds() {
     };
     let rebuilds = async {
         for _ in 0..3 {
-            let options = small();
-            let found = world.replay().rebuild(module(), &options, &mut |_| {}).await.unwrap();
-            assert_eq!(found, []);
+            assert_eq!(world.rebuilt(module(), &small()).await, []);
         }
     };
     tokio::join!(traffic, rebuilds);
     world.caught_up("organization").await;
-    let options = ReplayOptions::default();
-    let found = world.replay().verify(module(), &options, &mut |_| {}).await.unwrap();
-    assert_eq!(found, []);
+    assert_eq!(world.verified(module(), &ReplayOptions::default()).await, []);
     runner.stop().await;
 }
 

@@ -11,11 +11,14 @@ use domain::{
     },
 };
 use eventstore::{
-    Append, CommandKey, Committed, Expected, Leases, MasterKey, Meta, NewEvent, Postgres, Store,
-    StreamAppend,
+    Append, CommandKey, Committed, Expected, Leases, MasterKey, Meta, NewEvent, Parked, Postgres,
+    Store, StreamAppend,
 };
 use migrations::Role;
-use projections::{Page, PageRequest, Positions, Reader, Replay, Runner, RunnerHandle};
+use projections::{
+    Difference, Module, Page, PageRequest, Positions, Reader, Replay, ReplayOptions, Runner,
+    RunnerHandle,
+};
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use testkit::TestDb;
 use uuid::Uuid;
@@ -106,6 +109,31 @@ impl World {
 
     pub(crate) fn replay(&self) -> Replay {
         Replay::new(self.store.clone(), self.pool().clone(), self.options.clone())
+    }
+
+    /// Rebuilds a module's tables in their place; what differed.
+    pub(crate) async fn rebuilt(
+        &self,
+        module: &'static Module,
+        options: &ReplayOptions,
+    ) -> Vec<Difference> {
+        self.replay().rebuild(module, options, &mut |_| {}).await.unwrap()
+    }
+
+    /// What differs between a module's tables and the log.
+    pub(crate) async fn verified(
+        &self,
+        module: &'static Module,
+        options: &ReplayOptions,
+    ) -> Vec<Difference> {
+        self.replay().verify(module, options, &mut |_| {}).await.unwrap()
+    }
+
+    /// What waits in the live tables.
+    pub(crate) async fn parked(&self) -> Vec<Parked> {
+        let mut parked = self.replay().parked().await.unwrap();
+        parked.retain(|event| event.consumer == event.target);
+        parked
     }
 
     /// What time does to the lease of a process that is gone.

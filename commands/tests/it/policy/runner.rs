@@ -1,5 +1,6 @@
 //! Leases and checkpoints of policies.
 
+use commands::policy::PolicyRunner;
 use domain::kernel::{Actor, StreamId, TenantId};
 use eventstore::{CommandKey, Expected, Meta, NewEvent, StreamAppend};
 
@@ -25,6 +26,20 @@ async fn a_stopped_policy_gives_its_lease_back_and_goes_on_where_it_was() {
     stage.world.newcomer("bob").await;
     stage.settle().await;
     assert!(position("policy.welcome").await > head);
+}
+
+#[tokio::test]
+async fn another_process_learns_how_far_a_running_policy_is() {
+    let stage = Stage::new().await;
+    let running = stage.start();
+    // Who waits in another process asks the checkpoint.
+    let store = stage.world.store.clone();
+    let elsewhere = PolicyRunner::new(store, stage.processes(), stage.world.clock()).policies();
+    for name in ["ada", "bob"] {
+        stage.world.newcomer(name).await;
+        elsewhere.wait(stage.world.head().await).await.unwrap();
+    }
+    running.handle.stop().await;
 }
 
 #[tokio::test]

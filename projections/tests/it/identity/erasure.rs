@@ -80,8 +80,7 @@ async fn personal_columns(
 async fn assert_rebuild_is_live(people: &People) {
     let module = projections::module("identity").unwrap();
     let options = ReplayOptions { page: 3, rows: 2 };
-    let found = people.world.replay().verify(module, &options, &mut |_| {}).await.unwrap();
-    assert_eq!(found, []);
+    assert_eq!(people.world.verified(module, &options).await, []);
 }
 
 #[tokio::test]

@@ -26,7 +26,5 @@ async fn an_erasure_holds_for_rows_that_are_made_after_it() {
     let reader = world.reader();
     let row = users::by_id(&reader, twin.user).await.unwrap().unwrap();
     assert_eq!((row.email, row.key_id), (None, Some(twin.person.key())));
-    let options = ReplayOptions::default();
-    let found = world.replay().verify(module, &options, &mut |_| {}).await.unwrap();
-    assert_eq!(found, []);
+    assert_eq!(world.verified(module, &ReplayOptions::default()).await, []);
 }

@@ -75,7 +75,7 @@ impl Tenants {
         let module = projections::module("organization").unwrap();
         let runner = self.world.runner();
         let options = ReplayOptions { page: 3, rows: 2 };
-        let found = self.world.replay().rebuild(module, &options, &mut |_| {}).await.unwrap();
+        let found = self.world.rebuilt(module, &options).await;
         runner.stop().await;
         assert_eq!(found, []);
     }

@@ -10,7 +10,7 @@ use std::{
 
 use projections::{MODULES, ReplayError, ReplayOptions};
 
-use super::{parked, setting};
+use super::setting;
 use crate::{
     history::{Dice, History},
     support::World,
@@ -79,14 +79,13 @@ async fn settle(world: &World, seed: u64) {
     for module in MODULES {
         world.caught_up(module.name).await;
     }
-    let before = parked(world).await;
+    let before = world.parked().await;
     for module in MODULES {
         world.lease_lapses(&format!("{}_next", module.name)).await;
-        let options = ReplayOptions::default();
-        let found = world.replay().rebuild(module, &options, &mut |_| {}).await.unwrap();
+        let found = world.rebuilt(module, &ReplayOptions::default()).await;
         assert_eq!(found, [], "seed {seed}");
     }
-    assert_eq!(parked(world).await, before, "seed {seed}");
+    assert_eq!(world.parked().await, before, "seed {seed}");
 }
 
 /// Drops a future after so many polls, which is at any place where it waits for something.

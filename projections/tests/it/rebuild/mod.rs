@@ -20,7 +20,6 @@ use domain::{
         workspace::WorkspaceEvent,
     },
 };
-use eventstore::Parked;
 use projections::{Difference, MODULES, ReplayOptions};
 
 use crate::{
@@ -103,28 +102,25 @@ async fn live_through(seed: u64, steps: u64, care: Care) -> Outcome {
     if care == Care::Proper {
         agree::check(&world, &history).await;
     }
-    let parked = parked(&world).await;
+    let parked = world.parked().await;
     if care == Care::Proper && seed % 3 == 1 {
         // Nothing was mended: what fails again is parked again, as it was.
         for module in MODULES {
             assert_eq!(world.replay().retry(module).await.unwrap(), 0, "seed {seed}");
         }
-        assert_eq!(self::parked(&world).await, parked, "seed {seed}");
+        assert_eq!(world.parked().await, parked, "seed {seed}");
     }
     let mut differences = Vec::new();
     for module in MODULES {
         let options = ReplayOptions { page: 1 + dice.below(90), rows: 1 + dice.below(60) };
-        let verified = world.replay().verify(module, &options, &mut |_| {}).await.unwrap();
-        differences.extend(verified);
+        differences.extend(world.verified(module, &options).await);
     }
     if care == Care::Proper && seed.is_multiple_of(3) {
         // What is parked is not in the tables: compare it by letting the rebuilt ones take over.
         for module in MODULES {
-            let options = ReplayOptions::default();
-            let found = world.replay().rebuild(module, &options, &mut |_| {}).await.unwrap();
-            differences.extend(found);
+            differences.extend(world.rebuilt(module, &ReplayOptions::default()).await);
         }
-        assert_eq!(self::parked(&world).await, parked, "seed {seed}");
+        assert_eq!(world.parked().await, parked, "seed {seed}");
     }
     let outcome = Outcome {
         differences,
@@ -134,13 +130,6 @@ async fn live_through(seed: u64, steps: u64, care: Care) -> Outcome {
     };
     world.db.close().await;
     outcome
-}
-
-/// What waits in the live tables.
-async fn parked(world: &World) -> Vec<Parked> {
-    let mut parked = world.replay().parked().await.unwrap();
-    parked.retain(|event| event.consumer == event.target);
-    parked
 }
 
 async fn recorded(world: &World) -> BTreeSet<String> {
