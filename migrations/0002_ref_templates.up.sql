@@ -3,6 +3,8 @@
 
 CREATE SCHEMA ref;
 
+-- Tables of rows that change leave room in their pages (fillfactor 85): a new version of a row then
+-- stays in its page, and no index has to hear of it unless one of its columns changed.
 CREATE TABLE ref.std (
     stream_version bigint      NOT NULL,
     last_position  bigint      NOT NULL,

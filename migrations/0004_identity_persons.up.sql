@@ -19,7 +19,7 @@ CREATE TABLE persons (
     CONSTRAINT persons_pk PRIMARY KEY (id),
     CONSTRAINT persons_merged_ck CHECK ((status = 'merged') = (merged_into_person_id IS NOT NULL)),
     CONSTRAINT persons_erased_ck CHECK ((status = 'erased') = (erased_at IS NOT NULL))
-);
+) WITH (fillfactor = 85);
 
 -- after
 

@@ -23,7 +23,7 @@ CREATE TABLE users (
     CONSTRAINT users_pk PRIMARY KEY (id),
     CONSTRAINT users_email_ck CHECK (email = lower(email COLLATE "C")),
     CONSTRAINT users_verified_ck CHECK (status <> 'active' OR email_verified_at IS NOT NULL)
-);
+) WITH (fillfactor = 85);
 
 -- after
 

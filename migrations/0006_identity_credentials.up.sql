@@ -25,7 +25,7 @@ CREATE TABLE credentials (
         CHECK (kind NOT IN ('oidc', 'saml') OR issuer IS NOT NULL),
     CONSTRAINT credentials_token_ck
         CHECK (kind <> 'personal_access_token' OR (prefix IS NOT NULL AND scopes IS NOT NULL))
-);
+) WITH (fillfactor = 85);
 
 -- after
 

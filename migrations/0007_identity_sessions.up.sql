@@ -24,7 +24,7 @@ CREATE TABLE sessions (
     CONSTRAINT sessions_generation_ck CHECK (generation >= 1),
     CONSTRAINT sessions_aal_ck CHECK (aal IN (1, 2)),
     CONSTRAINT sessions_revoked_ck CHECK ((status = 'revoked') = (revoked_at IS NOT NULL))
-);
+) WITH (fillfactor = 85);
 
 -- after
 

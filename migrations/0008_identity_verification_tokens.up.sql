@@ -16,7 +16,7 @@ CREATE TABLE verification_tokens (
     LIKE ref.std,
     CONSTRAINT verification_tokens_pk PRIMARY KEY (id),
     CONSTRAINT verification_tokens_end_ck CHECK (consumed_at IS NULL OR invalidated_at IS NULL)
-);
+) WITH (fillfactor = 85);
 
 -- after
 

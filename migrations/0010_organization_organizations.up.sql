@@ -26,13 +26,13 @@ CREATE TABLE organizations (
     purge_after            timestamptz,
     LIKE ref.std,
     CONSTRAINT organizations_pk PRIMARY KEY (id),
-    CONSTRAINT organizations_slug_ck CHECK (slug ~ '^[a-z0-9][a-z0-9-]{1,38}[a-z0-9]$'),
+    CONSTRAINT organizations_slug_ck CHECK (slug ~ '^[a-z0-9][a-z0-9-]+[a-z0-9]$' AND length(slug) <= 40),
     CONSTRAINT organizations_trial_ck CHECK (status <> 'trial' OR trial_ends_at IS NOT NULL),
     CONSTRAINT organizations_owner_ck
         CHECK (status = 'archived' OR cardinality(owner_user_ids) >= 1),
     CONSTRAINT organizations_archived_ck CHECK ((status = 'archived') = (archived_at IS NOT NULL)),
     CONSTRAINT organizations_contract_ck CHECK (contract_ends_on >= contract_starts_on)
-);
+) WITH (fillfactor = 85);
 
 -- after
 

@@ -11,9 +11,9 @@ CREATE TABLE workspaces (
     archived_at     timestamptz,
     LIKE ref.std,
     CONSTRAINT workspaces_pk PRIMARY KEY (id),
-    CONSTRAINT workspaces_slug_ck CHECK (slug ~ '^[a-z0-9][a-z0-9-]{1,38}[a-z0-9]$'),
+    CONSTRAINT workspaces_slug_ck CHECK (slug ~ '^[a-z0-9][a-z0-9-]+[a-z0-9]$' AND length(slug) <= 40),
     CONSTRAINT workspaces_archived_ck CHECK ((status = 'archived') = (archived_at IS NOT NULL))
-);
+) WITH (fillfactor = 85);
 
 -- after
 

@@ -15,7 +15,7 @@ CREATE TABLE memberships (
     removed_reason       text,
     LIKE ref.std,
     CONSTRAINT memberships_pk PRIMARY KEY (id)
-);
+) WITH (fillfactor = 85);
 
 -- after
 

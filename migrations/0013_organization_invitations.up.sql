@@ -24,7 +24,7 @@ CREATE TABLE invitations (
     CONSTRAINT invitations_resolved_ck CHECK ((status = 'pending') = (resolved_at IS NULL)),
     CONSTRAINT invitations_accepted_ck
         CHECK ((status = 'accepted') = (accepted_by_user_id IS NOT NULL))
-);
+) WITH (fillfactor = 85);
 
 -- after
 

@@ -12,9 +12,9 @@ CREATE TABLE roles (
     archived_at       timestamptz,
     LIKE ref.std,
     CONSTRAINT roles_pk PRIMARY KEY (id),
-    CONSTRAINT roles_key_ck CHECK (key ~ '^[a-z][a-z0-9_]{1,47}$'),
+    CONSTRAINT roles_key_ck CHECK (key ~ '^[a-z][a-z0-9_]+$' AND length(key) <= 48),
     CONSTRAINT roles_system_ck CHECK (is_system = (organization_id IS NULL))
-);
+) WITH (fillfactor = 85);
 
 -- after
 

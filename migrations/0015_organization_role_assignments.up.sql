@@ -21,7 +21,7 @@ CREATE TABLE role_assignments (
         CHECK ((scope_kind = 'platform') = (organization_id IS NULL)),
     CONSTRAINT role_assignments_workspace_ck
         CHECK ((scope_kind = 'workspace') = (workspace_id IS NOT NULL))
-);
+) WITH (fillfactor = 85);
 
 -- after
 

@@ -25,7 +25,7 @@ CREATE TABLE api_keys (
     CONSTRAINT api_keys_pk PRIMARY KEY (id),
     CONSTRAINT api_keys_prefix_ck CHECK (prefix ~ '^[a-z]{2,8}_[A-Za-z0-9]{8,16}$'),
     CONSTRAINT api_keys_scopes_ck CHECK (cardinality(scopes) >= 1)
-);
+) WITH (fillfactor = 85);
 
 -- after
 

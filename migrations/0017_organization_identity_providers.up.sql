@@ -29,7 +29,7 @@ CREATE TABLE identity_providers (
         CHECK (kind <> 'saml' OR (saml_entity_id IS NOT NULL
             AND (saml_sso_url IS NOT NULL OR saml_metadata IS NOT NULL))),
     CONSTRAINT identity_providers_domains_ck CHECK (verified_domains <@ email_domains)
-);
+) WITH (fillfactor = 85);
 
 -- after
 

@@ -144,6 +144,16 @@ async fn personal_columns_can_be_erased() {
 }
 
 #[tokio::test]
+async fn rows_that_change_have_room_in_their_pages() {
+    let database = testkit::database().await;
+    let sql = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'r' AND n.nspname IN ('identity', 'organization')
+          AND NOT coalesce('fillfactor=85' = ANY (c.reloptions), false)";
+    let full: Vec<String> = sqlx::query_scalar(sql).fetch_all(&database.pool).await.unwrap();
+    assert_eq!(full, [""; 0], "these lack WITH (fillfactor = 85), see ref.std");
+}
+
+#[tokio::test]
 async fn a_shadow_table_equals_the_live_one() {
     let database = testkit::database().await;
     for (schema, table, _) in TABLES {
