@@ -37,7 +37,7 @@ use crate::{
     extract::{self, IdempotencyKey, MinPosition},
     key_use,
     problem::{INVALID_TOKEN, OVERLOADED, Problem},
-    routes::Access,
+    routes::{API_PREFIX, Access},
 };
 
 /// A call that passed the gate.
@@ -115,12 +115,12 @@ impl Call {
 /// 401 without a valid credential, before anything else of the request is read; 403 and 404 for
 /// those who may not.
 pub async fn pass(
-    State(app): State<App>,
+    State((app, access)): State<(App, Access)>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
-    let call = Call::admit(&mut parts, &app).await?;
+    let call = Call::admit(&mut parts, &app, access).await?;
     parts.extensions.insert(call);
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
@@ -135,9 +135,7 @@ impl<S: Sync> FromRequestParts<S> for Call {
 }
 
 impl Call {
-    async fn admit(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let access = parts.extensions.get::<Access>().copied();
-        let access = access.ok_or_else(|| Problem::internal("a route without access"))?;
+    async fn admit(parts: &mut Parts, app: &App, access: Access) -> Result<Self, Problem> {
         let request = RequestContext::from_request_parts(parts, app).await?;
         let now = app.clock.now();
         // Whoever may ask without a proof is not stopped by a stale one.
@@ -159,7 +157,9 @@ impl Call {
         };
         admit(access, &caller, &named)?;
         let MinPosition(wanted) = MinPosition::from_request_parts(parts, app).await?;
-        let route = format!("{} {}", parts.method, parts.uri.path());
+        let path = parts.uri.path();
+        let path = path.strip_prefix(API_PREFIX).unwrap_or(path);
+        let route = format!("{} {path}", parts.method);
         Ok(Self {
             app: app.clone(),
             caller,

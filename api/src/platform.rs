@@ -5,7 +5,7 @@
 
 use std::{num::NonZeroUsize, sync::Arc};
 
-use axum::{Router, middleware};
+use axum::{Router, middleware, routing::MethodRouter};
 use commands::{
     notify::{Notifier, NotifierHandle, Retry},
     policy::{PolicyHandle, PolicyRunner},
@@ -301,8 +301,10 @@ fn service(
     limits: &Arc<Limits>,
 ) -> Router {
     let description = built.description_json();
-    let gate = middleware::from_fn_with_state(app.clone(), gate::pass);
-    let inner = built.router(|handler| handler.route_layer(gate.clone())).with_state(app.clone());
+    let guard = |handler: MethodRouter<App>, access| {
+        handler.route_layer(middleware::from_fn_with_state((app.clone(), access), gate::pass))
+    };
+    let inner = built.router(guard).with_state(app.clone());
     let pages = edge::pages(health, metrics, description).merge(jwks::router(app.keyring.clone()));
     edge::around(inner.merge(pages), &app.config, metrics, limits)
 }

@@ -1,10 +1,6 @@
 //! Security headers and CORS.
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::response::Response;
 use http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -32,30 +28,34 @@ impl Headers {
     pub fn new(http: &Http) -> Self {
         Self { https: http.public_url.starts_with("https://") }
     }
-}
 
-/// The middleware that adds the headers an answer does not set itself.
-pub async fn layer(State(headers): State<Headers>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let mut add = |name: HeaderName, value: &'static str| {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
-    };
-    add(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    add(header::X_FRAME_OPTIONS, "DENY");
-    add(header::REFERRER_POLICY, "no-referrer");
-    add(header::CONTENT_SECURITY_POLICY, API_POLICY);
-    add(header::CACHE_CONTROL, "no-store");
-    add(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-    add(HeaderName::from_static("cross-origin-resource-policy"), "same-site");
-    if headers.https {
-        add(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    /// Adds those that an answer does not set itself.
+    pub fn add(&self, response: &mut Response) {
+        let mut add = |name: HeaderName, value: &'static str| {
+            response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+        };
+        add(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        add(header::X_FRAME_OPTIONS, "DENY");
+        add(header::REFERRER_POLICY, "no-referrer");
+        add(header::CONTENT_SECURITY_POLICY, API_POLICY);
+        add(header::CACHE_CONTROL, "no-store");
+        add(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+        add(HeaderName::from_static("cross-origin-resource-policy"), "same-site");
+        if self.https {
+            add(header::STRICT_TRANSPORT_SECURITY, HSTS);
+        }
     }
-    response
 }
 
-/// Lets the configured origins call from browsers; no other, and never with cookies.
-pub fn cors(http: &Http) -> CorsLayer {
+/// Lets the configured origins call from browsers; no other, and never with cookies. Nothing if
+/// there are none: then no browser needs an answer.
+pub fn cors(http: &Http) -> Option<CorsLayer> {
     let origins = http.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    let origins: Vec<_> = origins.collect();
+    (!origins.is_empty()).then(|| allowing(origins))
+}
+
+fn allowing(origins: Vec<HeaderValue>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])

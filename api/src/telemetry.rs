@@ -3,14 +3,13 @@
 //! Owns the format and the span of a request. Refuses to write bodies, queries and credentials:
 //! only names, ids, statuses and durations.
 
-use std::{io::IsTerminal, time::Instant};
+use std::{io::IsTerminal, time::Duration};
 
 use axum::{
     extract::{MatchedPath, Request},
-    middleware::Next,
     response::Response,
 };
-use tracing::{Instrument, Level, field};
+use tracing::{Level, Span};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{config::Config, context::RequestContext, health, problem::Cause};
@@ -49,24 +48,15 @@ pub fn init(config: &Config) -> Result<(), TelemetryError> {
     .map_err(TelemetryError::Twice)
 }
 
-/// The middleware that opens the span of a request, and writes its line.
-pub async fn layer(request: Request, next: Next) -> Response {
-    let route = route(&request);
-    let span = tracing::info_span!(
+/// The span of a request.
+pub(crate) fn span(context: &RequestContext, request: &Request, route: &str) -> Span {
+    tracing::info_span!(
         "request",
-        request_id = field::Empty,
-        trace_id = field::Empty,
-        method = %request.method(),
-        route = %route,
-    );
-    if let Some(context) = request.extensions().get::<RequestContext>() {
-        span.record("request_id", context.request_id());
-        span.record("trace_id", context.trace().id_hex());
-    }
-    let started = Instant::now();
-    let response = next.run(request).instrument(span.clone()).await;
-    span.in_scope(|| line(&response, started, &route));
-    response
+        request_id = context.request_id(),
+        trace_id = context.trace().id_hex(),
+        method = request.method().as_str(),
+        route,
+    )
 }
 
 /// The route as declared: what a log line and a metric may show of a path.
@@ -76,9 +66,10 @@ pub fn route(request: &Request) -> String {
     matched.map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned())
 }
 
-fn line(response: &Response, started: Instant, route: &str) {
+/// The line of a request.
+pub(crate) fn line(response: &Response, took: Duration, route: &str) {
     let status = response.status().as_u16();
-    let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
+    let duration_ms = took.as_secs_f64() * 1_000.0;
     if let Some(Cause(cause)) = response.extensions().get::<Cause>() {
         let cause = chain(cause.as_ref());
         tracing::error!(status, duration_ms, cause, "request failed");
@@ -109,12 +100,12 @@ mod tests {
         sync::{Arc, Mutex},
     };
 
-    use axum::{Router, body::Body, middleware, routing::post};
+    use axum::{Router, body::Body, routing::post};
     use tower::ServiceExt;
     use tracing_subscriber::fmt::MakeWriter;
 
     use super::*;
-    use crate::{context, problem::Problem};
+    use crate::{edge, metrics::Metrics, problem::Problem, rate::Limits};
 
     #[derive(Clone, Default)]
     struct Capture(Arc<Mutex<Vec<u8>>>);
@@ -145,10 +136,10 @@ mod tests {
             .with(fmt::layer().json().flatten_event(true).with_writer(capture.clone()));
         let guard = tracing::subscriber::set_default(subscriber);
         let fail = async || Problem::internal(io::Error::other("the disk is full"));
-        let router = Router::new()
-            .route("/lamps/{id}", post(fail))
-            .layer(middleware::from_fn(layer))
-            .layer(middleware::from_fn_with_state(0_usize, context::layer));
+        let config = Config::default();
+        let (metrics, limits) = (Arc::new(Metrics::new()), Arc::new(Limits::new(&config)));
+        let lamps = Router::new().route("/lamps/{id}", post(fail));
+        let router = edge::around(lamps, &config, &metrics, &limits);
         let request = http::Request::post("/lamps/7?token=canary-query")
             .header("authorization", "Bearer canary-token")
             .header("x-request-id", "order-7")

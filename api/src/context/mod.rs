@@ -13,8 +13,7 @@ use std::{
 };
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
-    middleware::Next,
+    extract::{FromRequestParts, Request},
     response::{IntoResponse, Response},
 };
 use domain::kernel::{Personal, RequestInfo};
@@ -119,20 +118,25 @@ pub fn current() -> Option<RequestContext> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
-/// The middleware that makes the context, unless the accept loop did, and names it in the answer.
-pub async fn layer(
-    State(trusted_proxies): State<usize>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// The context of a request, which the accept loop made, or else this does.
+pub(crate) fn of(request: &mut Request, trusted_proxies: usize) -> RequestContext {
     let extensions = request.extensions();
-    let context = extensions.get::<RequestContext>().cloned().unwrap_or_else(|| {
-        let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let peer = extensions.get::<PeerAddress>().map_or(unknown, |peer| peer.0.ip());
-        RequestContext::read(request.headers(), peer, trusted_proxies)
-    });
+    if let Some(context) = extensions.get::<RequestContext>() {
+        return context.clone();
+    }
+    let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let peer = extensions.get::<PeerAddress>().map_or(unknown, |peer| peer.0.ip());
+    let context = RequestContext::read(request.headers(), peer, trusted_proxies);
     request.extensions_mut().insert(context.clone());
-    let response = CURRENT.scope(context.clone(), next.run(request)).await;
+    context
+}
+
+/// Answers a request within its context, and names that in the answer.
+pub(crate) async fn within(
+    context: RequestContext,
+    answer: impl Future<Output = Response>,
+) -> Response {
+    let response = CURRENT.scope(context.clone(), answer).await;
     named(&context, response)
 }
 

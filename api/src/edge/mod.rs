@@ -1,26 +1,31 @@
 //! What every request passes on its way to a handler, and every answer on its way back.
 //!
-//! Owns the order of the layers: the context is outermost, so that whatever refuses within it
-//! answers with a trace id, is logged once and counted once.
+//! Owns the order of things: the context is outermost, so that whatever refuses within it answers
+//! with a trace id, is logged once and counted once. All of ours is one layer, because a router
+//! copies everything inside of a layer for each request: the cost of layers is the square of their
+//! number.
 
-use std::{any::Any, io, sync::Arc};
+use std::{any::Any, convert::Infallible, io, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request},
+    extract::{DefaultBodyLimit, Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
+use futures_util::FutureExt;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_http::{compression::CompressionLayer, cors::CorsLayer};
+use tracing::Instrument;
 
 use crate::{
     config::Config,
-    context,
+    context::{self, RequestContext},
     health::Health,
     metrics::{self, Metrics},
     problem::{self, METHOD_NOT_ALLOWED, Problem},
-    rate::{self, Limits},
+    rate::Limits,
     routes::{self, RouteFault},
     security, telemetry,
 };
@@ -37,22 +42,87 @@ pub fn around(
     metrics: &Arc<Metrics>,
     limits: &Arc<Limits>,
 ) -> Router {
+    let edge = Edge {
+        trusted_proxies: config.http.trusted_proxies,
+        body_limit: DefaultBodyLimit::max(config.http.body_limit_bytes),
+        headers: security::Headers::new(&config.http),
+        cors: security::cors(&config.http),
+        metrics: Arc::clone(metrics),
+        limits: Arc::clone(limits),
+    };
     router
         .method_not_allowed_fallback(async || Problem::new(&METHOD_NOT_ALLOWED))
         .fallback(async || Problem::not_found())
-        .layer(DefaultBodyLimit::max(config.http.body_limit_bytes))
         .layer(CompressionLayer::new())
-        .layer(middleware::from_fn_with_state(Arc::clone(limits), rate::layer))
-        .layer(middleware::from_fn(refuse_early))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(security::cors(&config.http))
-        .layer(middleware::from_fn_with_state(
-            security::Headers::new(&config.http),
-            security::layer,
-        ))
-        .layer(middleware::from_fn_with_state(Arc::clone(metrics), metrics::layer))
-        .layer(middleware::from_fn(telemetry::layer))
-        .layer(middleware::from_fn_with_state(config.http.trusted_proxies, context::layer))
+        .layer(middleware::from_fn_with_state(Arc::new(edge), pass))
+}
+
+/// What the layer needs to know.
+struct Edge {
+    trusted_proxies: usize,
+    body_limit: DefaultBodyLimit,
+    headers: security::Headers,
+    cors: Option<CorsLayer>,
+    metrics: Arc<Metrics>,
+    limits: Arc<Limits>,
+}
+
+/// The layer: context, log and metrics, headers.
+async fn pass(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
+    let context = context::of(&mut request, edge.trusted_proxies);
+    let (route, method) = (telemetry::route(&request), request.method().clone());
+    let span = telemetry::span(&context, &request, &route);
+    let answer = async {
+        let started = Instant::now();
+        let mut response = admit(&edge, &context, request, next).instrument(span.clone()).await;
+        edge.headers.add(&mut response);
+        let took = started.elapsed();
+        span.in_scope(|| telemetry::line(&response, took, &route));
+        edge.metrics.observe(&method, route, &response, took);
+        response
+    };
+    context::within(context.clone(), answer).await
+}
+
+/// Lets browsers know what their pages may ask, where any page may ask anything.
+async fn admit(
+    edge: &Arc<Edge>,
+    context: &RequestContext,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(cors) = &edge.cors else {
+        return guard(edge, context, request, next).await;
+    };
+    let inner = service_fn(|request| {
+        let (edge, context, next) = (Arc::clone(edge), context.clone(), next.clone());
+        async move { Ok::<_, Infallible>(guard(&edge, &context, request, next).await) }
+    });
+    let Ok(response) = cors.layer(inner).oneshot(request).await;
+    response
+}
+
+/// Refuses what the accept loop refused and what is too much, and survives what panics.
+async fn guard(
+    edge: &Edge,
+    context: &RequestContext,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if let Some(EarlyRefusal(problem)) = request.extensions().get::<EarlyRefusal>() {
+        return problem.clone().into_response();
+    }
+    let allowance = match edge.limits.network(context, request.uri().path()) {
+        Ok(allowance) => allowance,
+        Err(problem) => return problem.into_response(),
+    };
+    edge.body_limit.apply(&mut request);
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = answer.unwrap_or_else(panicked);
+    if let Some(allowance) = allowance {
+        allowance.tell(&mut response);
+    }
+    response
 }
 
 /// The pages beside the API: probes, metrics, the description, the problem codes.
@@ -70,13 +140,6 @@ pub fn pages(health: &Arc<Health>, metrics: &Arc<Metrics>, openapi: Arc<str>) ->
 pub fn route_failure(faults: &[RouteFault]) -> io::Error {
     let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
     io::Error::other(format!("routes and manifests do not fit: {}", faults.join("; ")))
-}
-
-async fn refuse_early(request: Request, next: Next) -> Response {
-    match request.extensions().get::<EarlyRefusal>() {
-        Some(EarlyRefusal(problem)) => problem.clone().into_response(),
-        None => next.run(request).await,
-    }
 }
 
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {

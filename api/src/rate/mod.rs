@@ -6,14 +6,8 @@
 mod limiter;
 mod login_guard;
 
-use std::sync::Arc;
-
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+use http::{HeaderName, HeaderValue};
 use uuid::Uuid;
 
 pub use limiter::{Allowance, Limiter, Per};
@@ -52,6 +46,22 @@ impl Limits {
             sign_ups: Limiter::new(config.auth.sign_ups_per_hour, Per::Hour, keys),
             mails: Limiter::new(MAILS_PER_HOUR, Per::Hour, keys),
         }
+    }
+
+    /// Counts a request of a network. Probes are not counted: whoever watches the process must
+    /// reach it also when it is busy.
+    ///
+    /// # Errors
+    /// `too-many-requests`.
+    pub(crate) fn network(
+        &self,
+        context: &RequestContext,
+        path: &str,
+    ) -> Result<Option<Allowance>, Problem> {
+        if health::is_probe(path) {
+            return Ok(None);
+        }
+        self.count(&self.networks, &Network::of(context.client()))
     }
 
     /// Counts a request of a user or an API key.
@@ -97,30 +107,12 @@ impl Limits {
     }
 }
 
-/// The middleware that counts requests per network. Probes are not counted: whoever watches the
-/// process must reach it also when it is busy.
-pub async fn layer(State(limits): State<Arc<Limits>>, request: Request, next: Next) -> Response {
-    let probe = health::is_probe(request.uri().path());
-    let context = request.extensions().get::<RequestContext>().filter(|_| !probe);
-    let Some(network) = context.map(|context| Network::of(context.client())) else {
-        return next.run(request).await;
-    };
-    match limits.count(&limits.networks, &network) {
-        Ok(allowance) => {
-            let mut response = next.run(request).await;
-            if let Some(allowance) = allowance {
-                add(response.headers_mut(), &allowance);
-            }
-            response
+impl Allowance {
+    /// Tells what is left. A refusal by a narrower limit has said so already.
+    pub(crate) fn tell(&self, response: &mut Response) {
+        for (name, value) in headers(self) {
+            response.headers_mut().entry(name).or_insert(value);
         }
-        Err(problem) => problem.into_response(),
-    }
-}
-
-/// A refusal by a narrower limit has said so already.
-fn add(target: &mut HeaderMap, allowance: &Allowance) {
-    for (name, value) in headers(allowance) {
-        target.entry(name).or_insert(value);
     }
 }
 
@@ -134,21 +126,22 @@ fn headers(allowance: &Allowance) -> [(HeaderName, HeaderValue); 3] {
 
 #[cfg(test)]
 mod tests {
-    use axum::{Router, body::Body, middleware, routing::get};
+    use std::sync::Arc;
+
+    use axum::{Router, body::Body, routing::get};
     use tower::ServiceExt;
 
     use super::*;
+    use crate::{edge, metrics::Metrics};
 
     #[tokio::test]
     async fn a_client_learns_what_is_left_and_when_to_come_back() {
         let mut config = Config::default();
         config.rate_limit.per_address_per_minute = 2;
         let limits = Arc::new(Limits::new(&config));
-        let router = Router::new()
-            .route("/", get(async || "ok"))
-            .route("/healthz", get(async || "ok"))
-            .layer(middleware::from_fn_with_state(limits, layer))
-            .layer(middleware::from_fn_with_state(0_usize, crate::context::layer));
+        let inner =
+            Router::new().route("/", get(async || "ok")).route("/healthz", get(async || "ok"));
+        let router = edge::around(inner, &config, &Arc::new(Metrics::new()), &limits);
         let ask = async |path: &str| {
             let request = http::Request::get(path).body(Body::empty()).unwrap();
             router.clone().oneshot(request).await.unwrap()

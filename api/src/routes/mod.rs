@@ -27,7 +27,7 @@ mod op;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use axum::{
-    Extension, Router,
+    Router,
     handler::Handler,
     routing::{MethodFilter, MethodRouter, on},
 };
@@ -200,14 +200,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Built<S> {
-    /// Serves the routes under [`API_PREFIX`], each behind a guard, which finds the route's
-    /// [`Access`] as an extension.
-    pub fn router(self, guard: impl Fn(MethodRouter<S>) -> MethodRouter<S>) -> Router<S> {
-        let routes = self.served.into_iter().fold(Router::new(), |routes, served| {
-            let (path, access, handler) = served;
-            routes.route(path, guard(handler).layer(Extension(access)))
-        });
-        Router::new().nest(API_PREFIX, routes)
+    /// Serves the routes under [`API_PREFIX`], each behind a guard, which is told who may use it.
+    pub fn router(self, guard: impl Fn(MethodRouter<S>, Access) -> MethodRouter<S>) -> Router<S> {
+        // Not nested: whatever stands between router and handler is copied for each request.
+        self.served.into_iter().fold(Router::new(), |routes, (path, access, handler)| {
+            routes.route(&format!("{API_PREFIX}{path}"), guard(handler, access))
+        })
     }
 }
 

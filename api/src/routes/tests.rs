@@ -1,6 +1,6 @@
 //! The check against the table, and what the description says.
 
-use axum::body::Body;
+use axum::{Extension, body::Body};
 use domain::kernel::Permission;
 use http::Request;
 use http_body_util::BodyExt;
@@ -87,7 +87,10 @@ fn a_route_without_an_entry_and_an_entry_without_a_route_are_named() {
 
 #[tokio::test]
 async fn a_handler_finds_who_may_use_it() {
-    let router = routes().build(TABLE).unwrap_or_else(|_| panic!()).router(|handler| handler);
+    let router = routes()
+        .build(TABLE)
+        .unwrap_or_else(|_| panic!())
+        .router(|handler, access| handler.layer(Extension(access)));
     let request = Request::put(format!("/api/v1/lamps/{}", Uuid::nil()))
         .header("content-type", "application/json")
         .body(Body::from(r#"{"name":"Ada"}"#))
