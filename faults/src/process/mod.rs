@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod client;
+pub mod crew;
 pub mod ledger;
 pub mod metrics;
 pub mod place;

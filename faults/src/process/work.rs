@@ -8,7 +8,6 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use tokio::{
     sync::watch,
-    task::JoinHandle,
     time::{Instant, sleep},
 };
 use uuid::Uuid;
@@ -92,7 +91,7 @@ impl Worker {
     }
 
     /// Works until it is told to stop.
-    async fn work(
+    pub(super) async fn work(
         mut self,
         ledger: Arc<Ledger>,
         stop: watch::Receiver<bool>,
@@ -232,37 +231,4 @@ pub fn mails(outbox: &Path) -> Vec<Value> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .filter_map(|path| serde_json::from_str(&fs::read_to_string(path).ok()?).ok())
         .collect()
-}
-
-/// Workers at work.
-#[derive(Debug)]
-pub struct Crew {
-    stop: watch::Sender<bool>,
-    tasks: Vec<JoinHandle<Result<Worker, Violation>>>,
-}
-
-impl Crew {
-    /// Sets them to work.
-    #[must_use]
-    pub fn start(workers: Vec<Worker>, ledger: &Arc<Ledger>) -> Self {
-        let (stop, stopping) = watch::channel(false);
-        let tasks = workers
-            .into_iter()
-            .map(|worker| tokio::spawn(worker.work(Arc::clone(ledger), stopping.clone())))
-            .collect();
-        Self { stop, tasks }
-    }
-
-    /// Lets each finish what it asked.
-    ///
-    /// # Errors
-    /// What one of them should not have seen.
-    pub async fn end(self) -> Result<Vec<Worker>, Violation> {
-        self.stop.send_replace(true);
-        let mut workers = Vec::new();
-        for task in self.tasks {
-            workers.push(task.await??);
-        }
-        Ok(workers)
-    }
 }

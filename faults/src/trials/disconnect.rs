@@ -1,7 +1,7 @@
 //! Clients that go away in the middle of a request, at any byte and after any time. Nothing they
 //! began stays open, and what became of it is told to whoever asks again.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use fastrand::Rng;
 use futures_util::{StreamExt, stream};
@@ -17,13 +17,12 @@ use super::{
     report::{Report, Violation, require},
 };
 use crate::process::{
-    audit::audit,
     client::{Ask, Client, random},
-    ledger::{Entry, Ledger},
+    crew::Crew,
+    ledger::Entry,
     metrics::gauge,
     place::Place,
     server::Server,
-    work::{Crew, Worker},
 };
 
 /// Clients with something to ask.
@@ -43,16 +42,17 @@ pub(super) async fn run(terms: Terms) -> Result<Report, Violation> {
     let mut report = Report::default();
     let place = Place::new(&terms.server)?;
     let (server, _) = Server::start(&place).await?;
-    let workers = Worker::several(&place, CLIENTS, terms.seed).await?;
-    let ledger = Arc::new(Ledger::default());
+    let mut crew = Crew::new(&place, CLIENTS, terms.seed).await?;
     // Something to work on.
-    let crew = Crew::start(workers, &ledger);
-    sleep(Duration::from_secs(2)).await;
-    let mut workers = crew.end().await?;
+    let a_while = async {
+        sleep(Duration::from_secs(2)).await;
+        Ok(())
+    };
+    crew.during(a_while).await?;
 
     let mut leaving = Vec::new();
-    for (number, worker) in (0..workers.len()).cycle().take(leavers).enumerate() {
-        let Some(worker) = workers.get_mut(worker) else { break };
+    for (number, worker) in (0..crew.workers.len()).cycle().take(leavers).enumerate() {
+        let Some(worker) = crew.workers.get_mut(worker) else { break };
         let (ask, purpose) = worker.draw();
         let (client, correlation) = (worker.client(), random());
         let bytes = request(&place, &client, &ask, correlation);
@@ -62,13 +62,13 @@ pub(super) async fn run(terms: Terms) -> Result<Report, Violation> {
         let stays = Duration::from_millis(rng.u64(0..40));
         leaving.push(leave(place.port(), bytes.into_iter().take(sent).collect(), stays));
         let tries = vec![correlation];
-        ledger.enter(Entry { ask, purpose, client, tries, reply: None });
+        crew.ledger.enter(Entry { ask, purpose, client, tries, reply: None });
     }
     let left: Vec<_> = stream::iter(leaving).buffer_unordered(ABREAST).collect().await;
     left.into_iter().collect::<Result<Vec<()>, _>>()?;
     quiet(&place, &mut report).await?;
-    ledger.settle(&mut report).await?;
-    audit(&place, &ledger, &mut report).await?;
+    crew.settle(&mut report).await?;
+    crew.audit(&place, &mut report).await?;
     server.stop().await?;
     Ok(report)
 }

@@ -1,8 +1,11 @@
 //! Where a trial takes place: a database of its own, and stores that reach it over a bad way.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
-use domain::kernel::Position;
+use domain::kernel::{Position, Timestamp, micros};
 use eventstore::{MasterKey, Postgres, Store, Stored};
 use sqlx::postgres::PgConnectOptions;
 use testkit::TestDb;
@@ -81,6 +84,11 @@ impl Ground {
 pub(super) async fn store(options: PgConnectOptions) -> Result<Store, Violation> {
     let postgres = Postgres::connect(options).await?;
     Ok(Store::postgres(postgres, MasterKey::new(&[7; 32], &[])).await?)
+}
+
+/// The machine's clock.
+pub(super) fn now() -> Timestamp {
+    micros(SystemTime::now().into())
 }
 
 /// Every fault there is. A fault that silences costs seconds, so it is rare; that none is missing

@@ -1,7 +1,7 @@
 //! T1: the server killed while it works. It is soon ready again on the same data, and every
 //! promise it gave still holds.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use fastrand::Rng;
 use tokio::time::sleep;
@@ -11,11 +11,9 @@ use super::{
     report::{Report, Violation, require},
 };
 use crate::process::{
-    audit::audit,
-    ledger::Ledger,
+    crew::Crew,
     place::Place,
     server::{READY, Server},
-    work::{Crew, Worker},
 };
 
 /// Clients at work.
@@ -31,19 +29,18 @@ pub(super) async fn run(terms: Terms) -> Result<Report, Violation> {
     let mut report = Report::default();
     let place = Place::new(&terms.server)?;
     let (mut server, _) = Server::start(&place).await?;
-    let mut workers = Worker::several(&place, CLIENTS, terms.seed).await?;
-    let ledger = Arc::new(Ledger::default());
+    let mut crew = Crew::new(&place, CLIENTS, terms.seed).await?;
     for _ in 0..kills {
-        let crew = Crew::start(workers, &ledger);
-        sleep(Duration::from_millis(rng.u64(50..1_500))).await;
-        server.kill()?;
+        let killed = async {
+            sleep(Duration::from_millis(rng.u64(50..1_500))).await;
+            server.kill()
+        };
+        crew.during(killed).await?;
         report.add("kills", 1);
-        workers = crew.end().await?;
         server = again(&place, &mut report).await?;
-        ledger.settle(&mut report).await?;
+        crew.settle(&mut report).await?;
     }
-    audit(&place, &ledger, &mut report).await?;
-    workers.iter().for_each(|worker| report.merge(&worker.report));
+    crew.audit(&place, &mut report).await?;
     server.stop().await?;
     Ok(report)
 }

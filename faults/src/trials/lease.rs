@@ -59,7 +59,7 @@ pub(super) async fn run(seed: u64, scale: Scale) -> Result<Report, Violation> {
 }
 
 /// Lets every lease lapse, again and again, as if its holder had slept for too long.
-async fn steal(pool: PgPool, mut rng: Rng) -> Result<(), Violation> {
+pub(super) async fn steal(pool: PgPool, mut rng: Rng) -> Result<(), Violation> {
     loop {
         sleep(Duration::from_micros(rng.u64(200..6_000))).await;
         sqlx::query("UPDATE eventstore.checkpoints SET lease_until = '-infinity'")

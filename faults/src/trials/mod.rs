@@ -8,6 +8,7 @@ mod disconnect;
 mod disk;
 mod duplicates;
 mod enumeration;
+mod followers;
 mod ground;
 mod kill;
 mod lease;
@@ -20,6 +21,7 @@ mod points;
 mod postgres;
 mod processes;
 mod report;
+mod short;
 mod slow;
 
 use std::path::PathBuf;
@@ -27,6 +29,7 @@ use std::path::PathBuf;
 use futures_util::{FutureExt, future::BoxFuture};
 
 pub use report::{Report, Violation};
+pub use short::short;
 
 pub(crate) use report::require;
 
@@ -66,7 +69,7 @@ pub struct Trial {
     pub run: fn(Terms) -> Run,
 }
 
-/// The trials of the log alone.
+/// The trials of the log and of what follows it, within one process.
 pub const TRIALS: &[Trial] = &[
     Trial {
         name: "t3",
@@ -109,6 +112,12 @@ pub const TRIALS: &[Trial] = &[
         shows: "leases stolen in the middle of a batch: what the former holder wrote is not kept",
         seeds: 2,
         run: |terms| lease::run(terms.seed, terms.scale).boxed(),
+    },
+    Trial {
+        name: "followers",
+        shows: "leases stolen from policies, letters and tables: each reaction once, no letter lost",
+        seeds: 2,
+        run: |terms| followers::run(terms.seed, terms.scale).boxed(),
     },
 ];
 

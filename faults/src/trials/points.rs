@@ -1,14 +1,8 @@
 //! T1, the other half: the server and the rebuild ended at chosen places, between one effect on
 //! the world and the next. Each place is visited, and after each the same promises hold.
 
-use std::{
-    os::unix::process::ExitStatusExt,
-    process::ExitStatus,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
 
-use domain::kernel::Timestamp;
 use fastrand::Rng;
 use rustix::process::Signal;
 use serde_json::json;
@@ -17,16 +11,16 @@ use tokio::{task::spawn_blocking, time::sleep};
 
 use super::{
     Scale, Terms,
+    ground::now,
     kill::again,
     report::{Report, Violation, require},
 };
 use crate::process::{
-    audit::audit,
     client::Client,
-    ledger::Ledger,
+    crew::Crew,
     place::Place,
     server::Server,
-    work::{Crew, Worker, organization},
+    work::{Worker, organization},
 };
 
 /// Clients at work.
@@ -87,8 +81,7 @@ pub(super) async fn run(terms: Terms) -> Result<Report, Violation> {
     let mut report = Report::default();
     let place = Place::new(&terms.server)?;
     let (mut server, _) = Server::start(&place).await?;
-    let mut workers = Worker::several(&place, CLIENTS, terms.seed).await?;
-    let ledger = Arc::new(Ledger::default());
+    let mut crew = Crew::new(&place, CLIENTS, terms.seed).await?;
     server.stop().await?;
     for _ in 0..rounds {
         for (point, way) in SERVING {
@@ -97,23 +90,20 @@ pub(super) async fn run(terms: Terms) -> Result<Report, Violation> {
             let armed = place.clone().with("FAILPOINTS", &set);
             // Some places are visited before it is ready.
             server = Server::spawn(&armed)?;
-            let crew = Crew::start(workers, &ledger);
             let lead = tokio::spawn(lead(*way, place.clone(), rng.u64(..)));
-            let ended = server.wait(VISITED).await;
+            let ended = crew.during(server.wait(VISITED)).await;
             lead.abort();
-            workers = crew.end().await?;
             aborted(point, ended?)?;
             report.add(point, 1);
             server = again(&place, &mut report).await?;
-            ledger.settle(&mut report).await?;
+            crew.settle(&mut report).await?;
             server.stop().await?;
         }
         (server, _) = Server::start(&place).await?;
         rebuilds(&place, &mut report).await?;
-        audit(&place, &ledger, &mut report).await?;
+        crew.audit(&place, &mut report).await?;
         server.stop().await?;
     }
-    workers.iter().for_each(|worker| report.merge(&worker.report));
     Ok(report)
 }
 
@@ -128,8 +118,7 @@ async fn lead(way: Way, place: Place, seed: u64) -> Result<(), Violation> {
         let client = worker.client();
         let made = client.done(&organization().path, organization().body).await?;
         let path = format!("/organizations/{}/invitations", made.text("id").unwrap_or_default());
-        let soon = SystemTime::now().checked_add(Duration::from_secs(1));
-        let soon = Timestamp::from(soon.unwrap_or(SystemTime::UNIX_EPOCH)).to_rfc3339();
+        let soon = (now() + Duration::from_secs(1)).to_rfc3339();
         let body = json!({ "email": "late@trial.example", "expires_at": soon });
         client.done(&path, body).await?;
     }

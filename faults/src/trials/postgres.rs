@@ -1,7 +1,7 @@
 //! T2: the database struck down while the platform works. Meanwhile everybody is refused clearly
 //! and soon; once it is back work goes on, in the same process.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use fastrand::Rng;
 use tokio::time::{Instant, sleep};
@@ -11,13 +11,13 @@ use super::{
     report::{Report, Violation, require},
 };
 use crate::process::{
-    audit::audit,
     client::{Client, random, unexpected},
-    ledger::{Ledger, Outcome, send},
+    crew::Crew,
+    ledger::{Outcome, send},
     place::Place,
     postgres::{Blow, Postgres},
     server::Server,
-    work::{Crew, Worker, organization},
+    work::{Worker, organization},
 };
 
 /// Clients at work.
@@ -39,29 +39,28 @@ pub(super) async fn run(terms: Terms) -> Result<Report, Violation> {
     let mut postgres = Postgres::start(&place).await?;
     let place = place.with("DATABASE_URL", postgres.url());
     let (mut server, _) = Server::start(&place).await?;
-    let mut workers = Worker::several(&place, CLIENTS, terms.seed).await?;
+    let mut crew = Crew::new(&place, CLIENTS, terms.seed).await?;
     let observer = Worker::several(&place, 1, terms.seed.wrapping_add(1)).await?;
     let observer = observer.first().map(Worker::client).ok_or_else(nobody)?;
-    let ledger = Arc::new(Ledger::default());
     for blow in Blow::ALL.into_iter().cycle().take(cycles) {
-        let crew = Crew::start(workers, &ledger);
-        sleep(Duration::from_millis(rng.u64(100..800))).await;
-        postgres.strike(blow).await?;
-        report.add(blow.name(), 1);
-        if blow != Blow::Session {
-            let away = Duration::from_millis(rng.u64(0..2_000));
-            watch(&observer, away, &mut report).await?;
-            postgres.restart().await?;
-        }
-        postgres.answers().await?;
-        resumes(&observer, &mut report).await?;
+        let outage = async {
+            sleep(Duration::from_millis(rng.u64(100..800))).await;
+            postgres.strike(blow).await?;
+            report.add(blow.name(), 1);
+            if blow != Blow::Session {
+                let away = Duration::from_millis(rng.u64(0..2_000));
+                watch(&observer, away, &mut report).await?;
+                postgres.restart().await?;
+            }
+            postgres.answers().await?;
+            resumes(&observer, &mut report).await
+        };
+        crew.during(outage).await?;
         let ended = server.ended()?;
         require(ended.is_none(), || format!("the server ended with its database: {ended:?}"))?;
-        workers = crew.end().await?;
-        ledger.settle(&mut report).await?;
+        crew.settle(&mut report).await?;
     }
-    audit(&place, &ledger, &mut report).await?;
-    workers.iter().for_each(|worker| report.merge(&worker.report));
+    crew.audit(&place, &mut report).await?;
     server.stop().await?;
     Ok(report)
 }

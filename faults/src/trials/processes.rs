@@ -1,7 +1,7 @@
 //! Two servers on one log. What one does counts in the other within a second; when one is killed
 //! the other takes over what it kept, and nothing is done twice.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -11,13 +11,12 @@ use super::{
     report::{Report, Violation, require},
 };
 use crate::process::{
-    audit::audit,
     client::{Answer, Client, unexpected},
-    ledger::Ledger,
+    crew::Crew,
     place::Place,
     postgres::Postgres,
     server::Server,
-    work::{Crew, Worker, organization},
+    work::{Worker, organization},
 };
 
 /// Clients at work on each server.
@@ -44,27 +43,27 @@ pub(super) async fn run(terms: Terms) -> Result<Report, Violation> {
     // Whoever starts first holds every lease.
     let (mut holder, _) = Server::start(&one).await?;
     let (mut second, _) = Server::start(&other).await?;
-    let mut workers = Worker::several(&one, CLIENTS, terms.seed).await?;
-    workers.extend(Worker::several(&other, CLIENTS, terms.seed.wrapping_add(1)).await?);
-    let ledger = Arc::new(Ledger::default());
+    let mut crew = Crew::new(&one, CLIENTS, terms.seed).await?;
+    let others = Worker::several(&other, CLIENTS, terms.seed.wrapping_add(1)).await?;
+    crew.workers.extend(others);
     let mut places = [one, other];
     for _ in 0..kills {
         let [dying, living] = &places;
-        let crew = Crew::start(workers, &ledger);
-        revocation(dying, living, &mut report).await?;
-        holder.kill()?;
-        report.add("kills", 1);
-        takes_over(living, &mut report).await?;
-        let (again, _) = Server::start(dying).await?;
+        let succession = async {
+            revocation(dying, living, &mut report).await?;
+            holder.kill()?;
+            report.add("kills", 1);
+            takes_over(living, &mut report).await?;
+            Server::start(dying).await
+        };
+        let (again, _) = crew.during(succession).await?;
         // The one that took over is the next to be killed.
         holder = std::mem::replace(&mut second, again);
-        workers = crew.end().await?;
-        ledger.settle(&mut report).await?;
+        crew.settle(&mut report).await?;
         places.rotate_left(1);
     }
     let [first, _] = &places;
-    audit(first, &ledger, &mut report).await?;
-    workers.iter().for_each(|worker| report.merge(&worker.report));
+    crew.audit(first, &mut report).await?;
     holder.stop().await?;
     second.stop().await?;
     Ok(report)

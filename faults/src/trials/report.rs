@@ -86,6 +86,18 @@ impl From<eventstore::Unavailable> for Violation {
     }
 }
 
+impl From<commands::CommandError> for Violation {
+    fn from(fault: commands::CommandError) -> Self {
+        Self(format!("a command was not done on an undisturbed way: {fault:?}"))
+    }
+}
+
+impl From<projections::ReplayError> for Violation {
+    fn from(fault: projections::ReplayError) -> Self {
+        Self(format!("the tables could not be rebuilt: {fault:?}"))
+    }
+}
+
 impl From<std::io::Error> for Violation {
     fn from(fault: std::io::Error) -> Self {
         Self(format!("the trial could not be set up: {fault}"))
