@@ -2,8 +2,8 @@
 //!
 //! Owns the choice between noting a place and only remembering it. What an event led to is noted at
 //! once, with the place. Most events lead to nothing, and a note is a transaction that everybody
-//! else's have to share the disk with; a place that was not noted costs, after a crash, that the
-//! same events are looked at again, and each consumer here stands that.
+//! else's have to share the disk with; a place that was not noted costs, after a crash or another
+//! interruption, that the same events are looked at again, and each consumer here stands that.
 
 use std::time::Duration;
 
@@ -60,13 +60,10 @@ impl<'c> Place<'c> {
     /// # Errors
     /// [`Fenced::Lost`] if the lease is another's by now.
     pub(crate) async fn rest(&mut self) -> Result<(), Fenced> {
-        if self.at != self.noted {
-            self.note(&Notes::default(), self.at).await?;
+        if self.at == self.noted {
+            return self.hold().await;
         }
-        if self.since.elapsed() > RENEW {
-            self.renew().await?;
-        }
-        Ok(())
+        self.note(&Notes::default(), self.at).await
     }
 
     /// Keeps the lease through work that takes long.
@@ -74,10 +71,12 @@ impl<'c> Place<'c> {
     /// # Errors
     /// [`Fenced::Lost`] if the lease is another's by now.
     pub(crate) async fn hold(&mut self) -> Result<(), Fenced> {
-        if self.since.elapsed() > RENEW { self.renew().await } else { Ok(()) }
-    }
-
-    async fn renew(&mut self) -> Result<(), Fenced> {
+        if self.since.elapsed() <= RENEW {
+            return Ok(());
+        }
+        if self.at != self.noted {
+            return self.note(&Notes::default(), self.at).await;
+        }
         self.processes.leases().renew(self.lease).await?;
         self.since = Instant::now();
         Ok(())

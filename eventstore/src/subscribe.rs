@@ -81,6 +81,19 @@ impl Subscription {
     /// # Errors
     /// If the log cannot be reached; the place is kept and the call can be repeated.
     pub async fn next(&mut self, most: usize) -> Result<Vec<Stored>, Unavailable> {
+        self.next_within(most, self.poll).await
+    }
+
+    /// As [`Self::next`], for whoever has something else to do before long: an answer that is
+    /// empty comes after so long a wait, if that is less than the polling interval.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub async fn next_within(
+        &mut self,
+        most: usize,
+        wait: Duration,
+    ) -> Result<Vec<Stored>, Unavailable> {
         if let Some(due) = self.due.take() {
             sleep_until(due).await;
         }
@@ -89,7 +102,7 @@ impl Subscription {
             // that led nowhere, as after a failover that lost events, is no reason to look again.
             let head = *self.head.borrow_and_update();
             if head <= self.position || head == self.in_vain {
-                drop(timeout(self.poll, self.head.changed()).await);
+                drop(timeout(wait.min(self.poll), self.head.changed()).await);
             }
         }
         let known = *self.head.borrow();

@@ -123,11 +123,8 @@ impl Runner {
         let mut used = Instant::now();
         let mut remembered: Option<Instant> = None;
         while !*stopping.borrow() {
-            let patience = remembered.map_or(RENEW, |_| REMEMBERED);
-            let events = match timeout(patience, subscription.next(BATCH)).await {
-                Ok(events) => events?,
-                Err(_) => Vec::new(),
-            };
+            let left = |since: Instant| REMEMBERED.saturating_sub(since.elapsed());
+            let events = subscription.next_within(BATCH, remembered.map_or(RENEW, left)).await?;
             if engine.concerns(&events) {
                 let taken = engine.take_in(&mut connection, &self.store, lease, &events);
                 timeout(PATIENCE, taken).await??;

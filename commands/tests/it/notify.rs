@@ -376,6 +376,24 @@ async fn after_a_crash_a_letter_leaves_once_more_rather_than_never() {
 }
 
 #[tokio::test]
+async fn a_letter_is_kept_before_the_next_one_leaves() {
+    let (database, world) = world().await;
+    let pile = Pile::new([]);
+    let crashing = start(&database, &world, &pile, DateTime::UNIX_EPOCH);
+    for (name, letters) in [("ada", 1), ("bob", 2)] {
+        identity::pending(&world, name).await;
+        pile.letters(letters).await;
+    }
+    drop(crashing);
+    fence(&database).await;
+    identity::pending(&world, "eve").await;
+    let notifier = start(&database, &world, &pile, DateTime::UNIX_EPOCH);
+    let letters = pile.letters(3).await;
+    assert_ne!(letters[2].to, "ada@example.org", "only the last one can be told again");
+    notifier.stop().await;
+}
+
+#[tokio::test]
 async fn what_happened_long_before_the_first_start_is_no_news() {
     let (database, world) = world().await;
     identity::pending(&world, "ada").await;

@@ -1,8 +1,12 @@
 //! Leases and checkpoints of policies.
 
+use std::time::Duration;
+
 use commands::policy::PolicyRunner;
-use domain::kernel::{Actor, StreamId, TenantId};
+use domain::kernel::{Actor, Position, StreamId, TenantId};
 use eventstore::{CommandKey, Expected, Meta, NewEvent, StreamAppend};
+
+use tokio::time::timeout;
 
 use super::Stage;
 use crate::support::mint;
@@ -39,6 +43,24 @@ async fn another_process_learns_how_far_a_running_policy_is() {
         stage.world.newcomer(name).await;
         elsewhere.wait(stage.world.head().await).await.unwrap();
     }
+    running.handle.stop().await;
+}
+
+#[tokio::test]
+async fn a_place_is_noted_while_events_that_lead_to_nothing_keep_coming() {
+    let stage = Stage::new().await;
+    let running = stage.start();
+    let leases = stage.processes().leases();
+    let name = "policy.user_exit";
+    let noted = async {
+        for number in 0.. {
+            stage.world.newcomer(&format!("user-{number}")).await;
+            if leases.position(name, "policy").await.unwrap() > Position(0) {
+                return;
+            }
+        }
+    };
+    timeout(Duration::from_secs(20), noted).await.unwrap();
     running.handle.stop().await;
 }
 
