@@ -20,7 +20,7 @@ use super::{
     report::{Report, Violation, require},
 };
 use crate::process::{
-    client::{Client, random, unexpected},
+    client::{Answer, Client, random, unexpected},
     crew::Crew,
     ledger::{Outcome, send},
     metrics::gauge,
@@ -88,7 +88,9 @@ async fn stops(client: &Client, watched: bool, report: &mut Report) -> Result<()
     while stopped.is_none_or(|at| at.elapsed() < WITHOUT) {
         let answer = send(client, &organization(), random(), report).await?;
         match (&answer, stopped) {
-            (Outcome::Unknown(Some(said)), _) if said.text("code") == Some("storage-full") => {
+            (Outcome::Unknown(Some(said)), _)
+                if said.text("code") == Some("storage-full") || !watched && is_behind(said) =>
+            {
                 report.took("writing stops after", begun.elapsed());
                 stopped.get_or_insert_with(Instant::now);
             }
@@ -102,10 +104,7 @@ async fn stops(client: &Client, watched: bool, report: &mut Report) -> Result<()
         }
         let read = client.get("/me").await;
         let read = read.map_err(|fault| Violation(format!("reading stops: {fault}")))?;
-        let is_behind = read.status == 503 && read.text("code") == Some("projection-lagging");
-        if is_behind && !watched {
-            // An append may have fitted for whose rows there is no room. Rights are not granted
-            // on tables that lack it.
+        if is_behind(&read) && !watched {
             report.note("reads refused while tables had no room", 1);
         } else if read.status != 200 {
             return Err(unexpected("/me", &read));
@@ -116,6 +115,12 @@ async fn stops(client: &Client, watched: bool, report: &mut Report) -> Result<()
     let page = page.map_err(|fault| Violation(format!("no metrics: {fault}")))?;
     let told = gauge(&page, "eventstore_full");
     require(!watched || told == Some(1.0), || format!("eventstore_full is {told:?}"))
+}
+
+/// Where nobody keeps a floor, an append may fit for whose rows there is no room. Rights are not
+/// granted on tables that lack it.
+fn is_behind(answer: &Answer) -> bool {
+    answer.status == 503 && answer.text("code") == Some("projection-lagging")
 }
 
 /// Writing goes on by itself.
