@@ -157,9 +157,7 @@ impl Call {
         };
         admit(access, &caller, &named)?;
         let MinPosition(wanted) = MinPosition::from_request_parts(parts, app).await?;
-        let path = parts.uri.path();
-        let path = path.strip_prefix(API_PREFIX).unwrap_or(path);
-        let route = format!("{} {path}", parts.method);
+        let route = route(&parts.method, parts.uri.path());
         Ok(Self {
             app: app.clone(),
             caller,
@@ -346,6 +344,16 @@ pub struct Command<T> {
     pub body: T,
 }
 
+/// What a command is asked of; part of its id.
+fn route(method: &Method, path: &str) -> String {
+    format!("{method} {}", path.strip_prefix(API_PREFIX).unwrap_or(path))
+}
+
+/// The id of a client's command, for ever: repeated under a later version it is the same.
+fn command_id(client: Uuid, route: &str, key: &str) -> Uuid {
+    Uuid::new_v5(&COMMANDS, format!("{client}\n{route}\n{key}").as_bytes())
+}
+
 /// Names command ids; never change it.
 const COMMANDS: Uuid = uuid::uuid!("6f1d6f0e-2f0c-5d55-9d43-3f0f6f3f6a11");
 
@@ -379,8 +387,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Command<T> {
             ActorKind::Service => actor.credential_id.unwrap_or(actor.id),
             ActorKind::User | ActorKind::System | ActorKind::Anonymous => actor.id,
         };
-        let name = format!("{client}\n{}\n{}", call.route, key.as_str());
-        let id = Uuid::new_v5(&COMMANDS, name.as_bytes());
+        let id = command_id(client, &call.route, key.as_str());
         let key = CommandKey { tenant: TenantId::PLATFORM, id, digest };
         Ok(Self { call, key, body })
     }
@@ -393,5 +400,17 @@ impl<T> Command<T> {
     /// Its refusal.
     pub async fn run<U: UseCase>(&self, use_case: &U) -> Result<Done<U::Answer>, Problem> {
         self.call.run(self.key, use_case).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_keeps_its_id_for_ever() {
+        let route = route(&Method::PUT, "/api/v1/organizations/a/workspaces/b");
+        let id = command_id(Uuid::nil(), &route, "order-7");
+        assert_eq!(id.to_string(), "143de53c-47c4-509d-8707-b583df02e919");
     }
 }

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn requests_are_counted_by_route_and_others_can_add() {
+    async fn requests_are_counted_and_others_can_add() {
         let metrics = Arc::new(Metrics::new());
         let lag: Gauge = Gauge::default();
         lag.set(7);

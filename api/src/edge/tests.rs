@@ -82,6 +82,44 @@ async fn only_configured_origins_may_call_from_browsers() {
 }
 
 #[tokio::test]
+async fn an_allowed_page_can_read_why_it_is_refused() {
+    let few = |config: &mut Config| {
+        config.http.cors_origins = vec!["https://a.example.org".into()];
+        config.rate_limit.per_address_per_minute = 1;
+    };
+    let router = router(few);
+    for status in [200, 429] {
+        let mut request = to("/ok");
+        request.headers_mut().insert("origin", "https://a.example.org".parse().unwrap());
+        let (response, _) = ask(router.clone(), request).await;
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers()["access-control-allow-origin"], "https://a.example.org");
+        let exposed = response.headers()["access-control-expose-headers"].to_str().unwrap();
+        for name in ["ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"] {
+            assert!(response.headers().contains_key(name) && exposed.contains(name), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_route() {
+    let (config, metrics) = (Config::default(), Arc::new(Metrics::new()));
+    let inner = Router::new().route("/lamps/{id}", get(async || "lit"));
+    let router = around(inner, &config, &metrics, &Arc::new(Limits::new(&config)));
+    for path in ["/lamps/1", "/lamps/2", "/nowhere"] {
+        ask(router.clone(), to(path)).await;
+    }
+    let text = metrics.text().unwrap();
+    for count in [
+        "{method=\"GET\",route=\"/lamps/{id}\",status=\"200\"} 2",
+        "{method=\"GET\",route=\"unmatched\",status=\"404\"} 1",
+    ] {
+        let line = format!("http_server_request_duration_seconds_count{count}");
+        assert!(text.contains(&line), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn forged_forwarding_headers_change_nothing() {
     let echo = get(async |context: context::RequestContext| context.client().to_string());
     let config = Config::default();
