@@ -3,13 +3,42 @@
 use std::time::Duration;
 
 use commands::policy::PolicyRunner;
-use domain::kernel::{Actor, Position, StreamId, TenantId};
+use domain::kernel::{Actor, StreamId, TenantId};
 use eventstore::{CommandKey, Expected, Meta, NewEvent, StreamAppend};
-
 use tokio::time::timeout;
 
 use super::Stage;
 use crate::support::mint;
+
+impl Stage {
+    /// Appends an event that no use case leads to.
+    async fn append(&self, category: &'static str, name: &'static str) {
+        let stream = StreamId { category, id: mint() };
+        let event =
+            NewEvent { name: name.into(), schema_version: 1, payload: "{}".into(), key: None };
+        let append = eventstore::Append {
+            command: CommandKey { tenant: TenantId::PLATFORM, id: mint(), digest: [0; 32] },
+            reply: None,
+            streams: vec![StreamAppend {
+                tenant: TenantId::PLATFORM,
+                stream,
+                expected: Expected::Any,
+                events: vec![event],
+            }],
+            claims: vec![],
+            shred: vec![],
+            meta: Meta {
+                actor: Actor::SYSTEM,
+                correlation_id: mint(),
+                causation_id: None,
+                request: None,
+                request_key: None,
+                occurred_at: self.world.now(),
+            },
+        };
+        self.world.store.append(append).await.unwrap();
+    }
+}
 
 #[tokio::test]
 async fn a_stopped_policy_gives_its_lease_back_and_goes_on_where_it_was() {
@@ -51,13 +80,10 @@ async fn a_place_is_noted_while_events_that_lead_to_nothing_keep_coming() {
     let stage = Stage::new().await;
     let running = stage.start();
     let leases = stage.processes().leases();
-    let name = "policy.user_exit";
+    let begun = stage.world.head().await;
     let noted = async {
-        for number in 0.. {
-            stage.world.newcomer(&format!("user-{number}")).await;
-            if leases.position(name, "policy").await.unwrap() > Position(0) {
-                return;
-            }
+        while leases.position("policy.user_exit", "policy").await.unwrap() <= begun {
+            stage.append("trial.lamp", "lit").await;
         }
     };
     timeout(Duration::from_secs(20), noted).await.unwrap();
@@ -67,30 +93,7 @@ async fn a_place_is_noted_while_events_that_lead_to_nothing_keep_coming() {
 #[tokio::test]
 async fn an_event_nobody_understands_is_parked_and_blocks_nobody_else() {
     let stage = Stage::new().await;
-    let stream = StreamId { category: "identity.user", id: mint() };
-    let event =
-        NewEvent { name: "teleported".into(), schema_version: 1, payload: "{}".into(), key: None };
-    let append = eventstore::Append {
-        command: CommandKey { tenant: TenantId::PLATFORM, id: mint(), digest: [0; 32] },
-        reply: None,
-        streams: vec![StreamAppend {
-            tenant: TenantId::PLATFORM,
-            stream,
-            expected: Expected::Any,
-            events: vec![event],
-        }],
-        claims: vec![],
-        shred: vec![],
-        meta: Meta {
-            actor: Actor::SYSTEM,
-            correlation_id: mint(),
-            causation_id: None,
-            request: None,
-            request_key: None,
-            occurred_at: stage.world.now(),
-        },
-    };
-    stage.world.store.append(append).await.unwrap();
+    stage.append("identity.user", "teleported").await;
     let ada = stage.world.newcomer("ada").await;
     stage.settle().await;
     let parked = stage.processes().parked().list(None).await.unwrap();
