@@ -84,8 +84,9 @@ impl Subscription {
         self.next_within(most, self.poll).await
     }
 
-    /// As [`Self::next`], for whoever has something else to do before long: an answer that is
-    /// empty comes after so long a wait, if that is less than the polling interval.
+    /// As [`Self::next`], for whoever has something else to do before long: without word of new
+    /// events for so long, if that is less than the polling interval, the answer is empty, and the
+    /// log is not asked.
     ///
     /// # Errors
     /// As [`Self::next`].
@@ -102,7 +103,10 @@ impl Subscription {
             // that led nowhere, as after a failover that lost events, is no reason to look again.
             let head = *self.head.borrow_and_update();
             if head <= self.position || head == self.in_vain {
-                drop(timeout(wait.min(self.poll), self.head.changed()).await);
+                let word = timeout(wait.min(self.poll), self.head.changed()).await;
+                if word.is_err() && wait < self.poll {
+                    return Ok(Vec::new());
+                }
             }
         }
         let known = *self.head.borrow();

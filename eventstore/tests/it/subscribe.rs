@@ -1,5 +1,7 @@
 //! Following a log that other processes write to.
 
+use std::time::Duration;
+
 use domain::kernel::Position;
 use eventstore::{Stored, Subscription};
 use sqlx::postgres::PgConnectOptions;
@@ -23,6 +25,19 @@ async fn what_another_process_wrote_is_found_by_looking() {
     assert_eq!(until(&mut reader, last).await.len(), 2);
     assert_eq!(*ours.watch_head().borrow(), last, "and others here are told");
     assert!(reader.next(3).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn who_comes_back_before_long_does_not_look() {
+    let database = testkit::database().await;
+    let (ours, theirs) = (on(&database).await, on(&database).await);
+    let mut reader = ours.subscribe(Position(0));
+    write(&theirs, fresh(), 2).await;
+    let soon = Duration::from_millis(1);
+    assert!(reader.next_within(3, soon).await.unwrap().is_empty());
+    let last = write(&ours, fresh(), 1).await.position;
+    assert_eq!(reader.next_within(3, soon).await.unwrap().len(), 3, "word is worth a look");
+    assert_eq!(reader.position(), last);
 }
 
 #[tokio::test]
