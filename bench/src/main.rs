@@ -19,7 +19,7 @@ mod server;
 mod stats;
 mod store;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -56,7 +56,7 @@ enum Command {
     /// Rebuilding all tables
     Rebuild(Sized),
     /// Commands, queries and sign-ins over HTTP, beside the same command in this process
-    Http(Counted),
+    Http(Asked),
     /// How soon a commit is visible to a query, in this process and in another one
     Latency(Once),
     /// Whether a reader misses anything while two nodes write
@@ -97,6 +97,15 @@ struct Counted {
     /// How often everything is measured
     #[arg(long, default_value_t = 3)]
     repetitions: usize,
+}
+
+#[derive(Args)]
+struct Asked {
+    #[command(flatten)]
+    counted: Counted,
+    /// Measure nothing: have 64 clients send commands for so many seconds, for a profiler to watch
+    #[arg(long, value_name = "SECONDS")]
+    hold: Option<u64>,
 }
 
 #[derive(Args)]
@@ -150,7 +159,10 @@ async fn measure(command: Command) -> Result<()> {
             let rebuild = rebuild::measure(&Server::start()?, &sizes).await?;
             (args.once, Results { rebuild: Some(rebuild), ..Results::default() })
         }
-        Command::Http(args) => {
+        Command::Http(Asked { hold: Some(seconds), .. }) => {
+            return http::hold(&Server::start()?, Duration::from_secs(seconds)).await;
+        }
+        Command::Http(Asked { counted: args, .. }) => {
             let quick = args.once.quick;
             let http = http::measure(&Server::start()?, args.repetitions, quick).await?;
             (args.once, Results { http: Some(http), ..Results::default() })

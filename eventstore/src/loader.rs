@@ -3,10 +3,14 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use domain::kernel::Version;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{Mutex, Semaphore, SemaphorePermit, mpsc, oneshot},
+    time::timeout,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -18,6 +22,9 @@ use crate::{
 const MOST: usize = 256;
 /// Most loads that may wait.
 const MOST_WAITING: usize = 8_192;
+/// How long loads gather while a question is out: few large questions cost the server less than
+/// many small ones, and a long answer holds nobody up for longer than this.
+const GATHER: Duration = Duration::from_millis(2);
 
 struct Request {
     stream: Uuid,
@@ -35,9 +42,9 @@ impl Loader {
     /// Starts the loading tasks; they end when the last handle is gone.
     pub(crate) fn start(backend: Arc<dyn Backend>, tasks: usize) -> Self {
         let (queue, requests) = mpsc::channel(MOST_WAITING);
-        let requests = Arc::new(tokio::sync::Mutex::new(requests));
+        let line = Arc::new(Line { requests: Mutex::new(requests), alone: Semaphore::new(1) });
         for _ in 0..tasks {
-            tokio::spawn(run(requests.clone(), backend.clone()));
+            tokio::spawn(run(line.clone(), backend.clone()));
         }
         Self { queue }
     }
@@ -57,15 +64,32 @@ impl Loader {
     }
 }
 
-async fn run(
-    requests: Arc<tokio::sync::Mutex<mpsc::Receiver<Request>>>,
-    backend: Arc<dyn Backend>,
-) {
-    let mut batch = Vec::new();
-    loop {
-        if requests.lock().await.recv_many(&mut batch, MOST).await == 0 {
-            return;
+/// The loads that wait, before all tasks.
+struct Line {
+    requests: Mutex<mpsc::Receiver<Request>>,
+    /// Taken by whoever asks while nobody else does.
+    alone: Semaphore,
+}
+
+impl Line {
+    /// The loads to answer with one question; none when the last handle is gone. What comes with
+    /// them is held until that is answered.
+    async fn next(&self, batch: &mut Vec<Request>) -> Option<Option<SemaphorePermit<'_>>> {
+        let mut requests = self.requests.lock().await;
+        batch.push(requests.recv().await?);
+        let alone = timeout(GATHER, self.alone.acquire()).await.ok().and_then(Result::ok);
+        while batch.len() < MOST
+            && let Ok(request) = requests.try_recv()
+        {
+            batch.push(request);
         }
+        Some(alone)
+    }
+}
+
+async fn run(line: Arc<Line>, backend: Arc<dyn Backend>) {
+    let mut batch = Vec::new();
+    while let Some(_alone) = line.next(&mut batch).await {
         // Two callers may want one stream from different versions on: read from the lower.
         let mut wanted: BTreeMap<Uuid, Version> = BTreeMap::new();
         for request in &batch {

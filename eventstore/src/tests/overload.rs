@@ -1,6 +1,9 @@
-//! A log that does not move: what waits is bounded.
+//! A log that does not move: what waits is bounded, and asked for together.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use domain::kernel::{KeyId, Position, TenantId, Version};
 use futures_util::FutureExt;
@@ -14,30 +17,43 @@ use crate::{
     backend::{Answer, Backend, CommandRecord, Filter, Sealed, Unavailable, Verdict},
     event::Stored,
     feed::Feed,
+    loader::Loader,
     scan::Span,
     writer::{Refused, Writer},
 };
 
-/// Writes when it is let, and counts.
+/// Writes and answers when it is let, and counts.
 struct Gate {
     entered: Semaphore,
     open: Semaphore,
     batches: Mutex<Vec<usize>>,
 }
 
+impl Gate {
+    fn closed() -> Arc<Self> {
+        let closed = || Semaphore::new(0);
+        Arc::new(Self { entered: closed(), open: closed(), batches: Mutex::default() })
+    }
+
+    async fn pass(&self, batch: usize) -> Result<(), Unavailable> {
+        self.entered.add_permits(1);
+        self.open.acquire().await.map_err(Unavailable::lost)?.forget();
+        self.batches.lock().unwrap().push(batch);
+        Ok(())
+    }
+}
+
 impl Backend for Gate {
     fn append<'a>(&'a self, batch: &'a [Arc<Sealed>]) -> Answer<'a, Vec<Verdict>> {
         async move {
-            self.entered.add_permits(1);
-            self.open.acquire().await.map_err(Unavailable::lost)?.forget();
-            self.batches.lock().unwrap().push(batch.len());
+            self.pass(batch.len()).await?;
             Ok(batch.iter().map(|_| Verdict::Reused).collect())
         }
         .boxed()
     }
 
-    fn load<'a>(&'a self, _: &'a [(Uuid, Version)]) -> Answer<'a, Vec<Stored>> {
-        async { Err(Unavailable::stopped()) }.boxed()
+    fn load<'a>(&'a self, wanted: &'a [(Uuid, Version)]) -> Answer<'a, Vec<Stored>> {
+        async { self.pass(wanted.len()).await.map(|()| Vec::new()) }.boxed()
     }
 
     fn read(&self, _: Position, _: i64) -> Answer<'_, Vec<Stored>> {
@@ -94,9 +110,7 @@ fn hand_in(writer: &Writer, id: u128) -> Option<Result<Committed, Refused>> {
 
 #[tokio::test]
 async fn a_full_line_refuses_and_drains_again() {
-    let closed = || Semaphore::new(0);
-    let gate = Gate { entered: closed(), open: closed(), batches: Mutex::default() };
-    let gate = Arc::new(gate);
+    let gate = Gate::closed();
     let writer = Writer::start(gate.clone(), Arc::new(Feed::new(Position(0))));
     assert_eq!(hand_in(&writer, 0), None);
     gate.entered.acquire().await.unwrap().forget();
@@ -124,4 +138,28 @@ async fn a_full_line_refuses_and_drains_again() {
     assert_eq!(batches.iter().sum::<usize>(), 1 + 4_096 + 1);
     assert!(batches.iter().all(|size| *size <= admission::MOST));
     assert!(batches.len() <= 18, "what waits together is written together");
+}
+
+#[tokio::test(start_paused = true)]
+async fn loads_gather_while_a_question_is_out_but_not_for_long() {
+    let gate = Gate::closed();
+    let loader = Loader::start(gate.clone(), 2);
+    let load = async |stream| loader.load(Uuid::from_u128(stream), Version(0)).await.unwrap();
+    let others = async {
+        gate.entered.acquire().await.unwrap().forget();
+        let later = async {
+            // As long as it takes everybody else to do what they can do at once.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            load(4).await
+        };
+        let answered = async {
+            gate.entered.acquire().await.unwrap().forget();
+            assert!(gate.batches.lock().unwrap().is_empty(), "the first is still out");
+            gate.open.add_permits(2);
+        };
+        tokio::join!(load(2), load(3), later, answered)
+    };
+    let all = async { tokio::join!(load(1), others) };
+    tokio::time::timeout(Duration::from_secs(1), all).await.expect("nobody waits without end");
+    assert_eq!(*gate.batches.lock().unwrap(), [1, 3]);
 }

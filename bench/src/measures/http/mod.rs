@@ -8,7 +8,7 @@
 mod sides;
 mod sign_in;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -168,6 +168,15 @@ pub async fn measure(server: &Server, times: usize, quick: bool) -> Result<Http>
     ground.drop().await?;
     let settings = SETTINGS.map(|(key, value)| format!("{key} = {value}")).to_vec();
     Ok(Http { conditions, settings, repetitions, transactions })
+}
+
+/// Lets 64 clients send commands for so long, for a profiler to watch.
+pub async fn hold(server: &Server, time: Duration) -> Result<()> {
+    api::crypto::install();
+    eprintln!("filling");
+    let ground = Ground::make(server, THOROUGH).await?;
+    ground.hold(time).await?;
+    ground.drop().await
 }
 
 /// Both databases, filled alike.

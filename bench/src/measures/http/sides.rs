@@ -1,6 +1,6 @@
 //! The two sides of the comparison: this process, and the server.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use api::{crypto::keys::KeyDirectory, database::Database as Opened, platform::Platform};
@@ -8,6 +8,7 @@ use eventstore::{Postgres, Store};
 
 use super::{CLIENTS, Ground, Kind, Repetition, Transactions, sign_in};
 use crate::{
+    cpu::Cpu,
     load::{Caller, Extent, run},
     platform::{
         Process,
@@ -98,6 +99,28 @@ impl Ground<'_> {
             repetition.keep(Kind::Probe, clients, measured);
         }
         repetition.sign_in = sign_in::measure(self, &process, &tokens, repetition).await?;
+        process.stop().await
+    }
+
+    /// Commands by 64 clients for so long, and who is to be looked at meanwhile.
+    pub(super) async fn hold(&self, time: Duration) -> Result<()> {
+        let mut process = Process::start(&self.http).await?;
+        let tokens = self.estate.tokens(&mut process.client().await?).await?;
+        for (count, operations) in [(1, TENANTS), (MANY, self.plan.warm)] {
+            let callers = self.renames(&process, count, &tokens).await?;
+            run(callers, Extent::Operations(operations)).await?;
+        }
+        process.ready().await?;
+        println!("server {}, PostgreSQL {}", process.id(), self.server.postmaster()?);
+        let callers = self.renames(&process, MANY, &tokens).await?;
+        let before = Cpu::now(self.server, Some(process.id()))?;
+        let rate = run(callers, Extent::Time(time)).await?.rate;
+        let cpu = Cpu::now(self.server, Some(process.id()))?;
+        let cpu = cpu.since(before, rate * time.as_secs_f64());
+        println!(
+            "{rate:.0}/s; a command took the server {:.0} µs, PostgreSQL {:.0}, the clients {:.0}",
+            cpu.server, cpu.postgresql, cpu.client
+        );
         process.stop().await
     }
 
