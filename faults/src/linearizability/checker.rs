@@ -3,7 +3,9 @@
 //! The search of Wing and Gong with the memory of Lowe, as in Porcupine: depth first over the
 //! operations that could come next, never twice into the same pair of operations placed and state
 //! reached. An operation without an answer may be placed anywhere after it was asked, or nowhere;
-//! it is tried only where it changes something.
+//! it is tried only where it changes something. One whose answer fits and that changes nothing is
+//! placed at once, and no other way is tried: from any order in which it comes later it can be moved
+//! here. Without that, operations that leave the state alone multiply the ways into each dead end.
 
 use std::{
     collections::HashSet,
@@ -147,34 +149,46 @@ impl<'h, M: Model> Search<'h, M> {
         None
     }
 
-    /// The next operation that can stand here, with the state it leads to. No operation may be
-    /// placed after one that was answered before it was asked.
+    /// The next operation that can stand here, with the state it leads to.
     fn candidate(&mut self) -> Option<(usize, M::State)> {
-        let frame = self.frames.last_mut()?;
-        let open = |index: &&usize| !self.placed.has(**index);
-        let answers = self
-            .order
-            .iter()
-            .filter(open)
-            .filter_map(|index| self.history.get(*index)?.answered.as_ref().map(|(at, _)| *at));
+        let from = self.frames.last()?.next;
+        let settled = (from == 0).then(|| self.find(0, |is_heard, changes| is_heard && !changes));
+        let (next, index, state) = match settled.flatten() {
+            Some((_, index, state)) => (self.order.len(), index, state),
+            None => {
+                let (rank, index, state) = self.find(from, |_, changes| changes)?;
+                (rank.saturating_add(1), index, state)
+            }
+        };
+        self.frames.last_mut()?.next = next;
+        Some((index, state))
+    }
+
+    /// The first operation from a rank on that can stand here and is wanted, by whether it was
+    /// answered and whether it changes anything. No operation may be placed after one that was
+    /// answered before it was asked.
+    fn find(
+        &self,
+        from: usize,
+        wanted: impl Fn(bool, bool) -> bool,
+    ) -> Option<(usize, usize, M::State)> {
+        let state = &self.frames.last()?.state;
+        let open = |index: &usize| !self.placed.has(*index);
+        let answered = |index: &usize| Some(self.history.get(*index)?.answered.as_ref()?.0);
+        let answers = self.order.iter().filter(|index| open(index)).filter_map(answered);
         let deadline = answers.min().unwrap_or(u64::MAX);
-        while let Some(index) = self.order.get(frame.next).copied() {
-            let operation = self.history.get(index)?;
-            if operation.asked > deadline {
-                return None;
-            }
-            frame.next = frame.next.saturating_add(1);
-            if self.placed.has(index) {
-                continue;
-            }
-            let heard = operation.answered.as_ref().map(|(_, output)| output);
-            let state = self.model.step(&frame.state, &operation.input, heard);
-            let useful = |state: &M::State| heard.is_some() || *state != frame.state;
-            if let Some(state) = state.filter(useful) {
-                return Some((index, state));
-            }
-        }
-        None
+        let ranked = self.order.iter().copied().enumerate().skip(from);
+        ranked
+            .filter(|(_, index)| open(index))
+            .map_while(|(rank, index)| {
+                let operation = self.history.get(index)?;
+                (operation.asked <= deadline).then_some((rank, index, operation))
+            })
+            .find_map(|(rank, index, operation)| {
+                let heard = operation.answered.as_ref().map(|(_, output)| output);
+                let after = self.model.step(state, &operation.input, heard)?;
+                wanted(heard.is_some(), after != *state).then_some((rank, index, after))
+            })
     }
 
     /// Undoes the last choice; without one there is no order.

@@ -31,7 +31,10 @@ const SHOWN: usize = 24;
 pub fn verify<M: Model>(history: &History<M>) -> Result<(), String> {
     match check::<M>(history, BUDGET) {
         Outcome::Linearizable => Ok(()),
-        Outcome::Undecided => Err(format!("{} operations are too many to judge", history.len())),
+        Outcome::Undecided => {
+            let count = history.len();
+            Err(format!("whether an order explains these {count} operations was not found out"))
+        }
         Outcome::Not(_) => Err(explain::<M>(history)),
     }
 }

@@ -1,6 +1,10 @@
 //! What a stream of the log does when nobody is in its way: the measure for what it does.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
 use super::checker::{History, Model};
 
@@ -60,39 +64,40 @@ impl fmt::Debug for Commands {
     }
 }
 
-/// A stream of the log, and what its history as a whole gives away: where an event ended up. That
-/// spares the search most places where an append with unknown outcome could go.
+/// A stream of the log, and what its history as a whole gives away: where an event ended up, and
+/// whether the try that wrote it was answered. That spares the search most places where an append
+/// with unknown outcome could go.
 #[derive(Debug, Default)]
 pub struct Stream {
-    place: HashMap<u64, i32>,
+    version: HashMap<u64, i32>,
+    position: HashMap<u64, i64>,
     command: HashMap<i32, u64>,
+    committed: HashSet<u64>,
 }
 
 impl Stream {
     fn learn(&mut self, command: u64, version: i32) {
-        self.place.entry(command).or_insert(version);
+        self.version.entry(command).or_insert(version);
         self.command.entry(version).or_insert(command);
     }
 
     fn may_be_at(&self, command: u64, version: i32) -> bool {
-        self.place.get(&command).is_none_or(|known| *known == version)
+        self.version.get(&command).is_none_or(|known| *known == version)
             && self.command.get(&version).is_none_or(|known| *known == command)
+    }
+
+    fn is_at(&self, command: u64, position: i64) -> bool {
+        self.position.get(&command).is_none_or(|known| *known == position)
     }
 }
 
 /// What a stream holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct State {
-    events: Arc<Vec<Event>>,
-    /// The highest position anybody was told, as it must rise along the stream.
+    /// By their commands.
+    events: Arc<Vec<u64>>,
+    /// The highest position of an event anybody was told, as it must rise along the stream.
     position: i64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Event {
-    command: u64,
-    /// Not known while only tries with unknown outcome can have written it.
-    position: Option<i64>,
 }
 
 impl State {
@@ -100,66 +105,53 @@ impl State {
         i32::try_from(self.events.len()).unwrap_or(i32::MAX)
     }
 
-    fn find(&self, command: u64) -> Option<(i32, usize, &Event)> {
-        let found = self.events.iter().enumerate().find(|(_, event)| event.command == command);
-        let (index, event) = found?;
-        Some((i32::try_from(index).ok()?.saturating_add(1), index, event))
+    fn version_of(&self, command: u64) -> Option<i32> {
+        let index = self.events.iter().position(|event| *event == command)?;
+        Some(i32::try_from(index).ok()?.saturating_add(1))
     }
 
-    fn with(&self, command: u64, position: Option<i64>) -> Self {
+    /// With one more event, if its position can follow.
+    fn with(&self, command: u64, position: Option<i64>) -> Option<Self> {
+        if position.is_some_and(|position| position <= self.position) {
+            return None;
+        }
         let mut events = Vec::with_capacity(self.events.len().saturating_add(1));
         events.extend_from_slice(&self.events);
-        events.push(Event { command, position });
-        let position = position.unwrap_or(self.position);
-        Self { events: Arc::new(events), position }
+        events.push(command);
+        Some(Self { events: Arc::new(events), position: position.unwrap_or(self.position) })
     }
 
     /// What an append leads to whose outcome nobody heard.
     fn append_unheard(&self, known: &Stream, expected: Option<i32>, command: u64) -> Self {
         let version = self.version();
-        let holds = expected.is_none_or(|expected| expected == version)
-            && self.find(command).is_none()
-            && known.may_be_at(command, version.saturating_add(1));
-        if holds { self.with(command, None) } else { self.clone() }
+        let may_be = expected.is_none_or(|expected| expected == version)
+            && self.version_of(command).is_none()
+            && known.may_be_at(command, version.saturating_add(1))
+            && !known.committed.contains(&command);
+        let written = may_be.then(|| self.with(command, known.position.get(&command).copied()));
+        written.flatten().unwrap_or_else(|| self.clone())
     }
 
-    fn append(&self, expected: Option<i32>, command: u64, heard: &Output) -> Option<Self> {
+    fn append(
+        &self,
+        known: &Stream,
+        expected: Option<i32>,
+        command: u64,
+        heard: &Output,
+    ) -> Option<Self> {
         let version = self.version();
-        match (self.find(command), heard) {
-            (Some((at, index, event)), &Output::Duplicate { version, position }) => {
-                if at != version {
-                    return None;
-                }
-                match event.position {
-                    Some(known) => (known == position).then(|| self.clone()),
-                    None => self.place(index, position),
-                }
+        match (self.version_of(command), heard) {
+            (Some(at), &Output::Duplicate { version, position }) => {
+                (at == version && known.is_at(command, position)).then(|| self.clone())
             }
             (Some(_), _) => None,
             (None, heard) if expected.is_none_or(|expected| expected == version) => {
                 let &Output::Committed { version: at, position } = heard else { return None };
-                let follows = at == version.saturating_add(1) && position > self.position;
-                follows.then(|| self.with(command, Some(position)))
+                let follows = at == version.saturating_add(1) && known.is_at(command, position);
+                follows.then(|| self.with(command, Some(position))).flatten()
             }
             (None, heard) => (*heard == Output::Conflict { version }).then(|| self.clone()),
         }
-    }
-
-    /// Learns the position of an event, which must lie between those around it.
-    fn place(&self, index: usize, position: i64) -> Option<Self> {
-        let before = self.events.iter().take(index).filter_map(|event| event.position).max();
-        let skip = index.saturating_add(1);
-        let after = self.events.iter().skip(skip).filter_map(|event| event.position).min();
-        let fits = before.is_none_or(|before| before < position)
-            && after.is_none_or(|after| position < after);
-        fits.then(|| {
-            let mut next = self.clone();
-            if let Some(event) = Arc::make_mut(&mut next.events).get_mut(index) {
-                event.position = Some(position);
-            }
-            next.position = next.position.max(position);
-            next
-        })
     }
 }
 
@@ -175,8 +167,17 @@ impl Model for Stream {
             match (&operation.input, heard) {
                 (
                     Input::Append { command, .. },
-                    Some(Output::Committed { version, .. } | Output::Duplicate { version, .. }),
-                ) => stream.learn(*command, *version),
+                    Some(
+                        answer @ (Output::Committed { version, position }
+                        | Output::Duplicate { version, position }),
+                    ),
+                ) => {
+                    stream.learn(*command, *version);
+                    stream.position.entry(*command).or_insert(*position);
+                    if matches!(answer, Output::Committed { .. }) {
+                        stream.committed.insert(*command);
+                    }
+                }
                 (Input::Read, Some(Output::Events(commands))) => {
                     commands.0.iter().zip(1..).for_each(|(c, version)| stream.learn(*c, version));
                 }
@@ -192,14 +193,11 @@ impl Model for Stream {
                 Some(state.append_unheard(self, *expected, *command))
             }
             (Input::Append { expected, command }, Some(heard)) => {
-                state.append(*expected, *command, heard)
+                state.append(self, *expected, *command, heard)
             }
             (Input::Read, None) => Some(state.clone()),
             (Input::Read, Some(heard)) => {
-                let is_held = |commands: &Commands| {
-                    let held = state.events.iter().map(|event| event.command);
-                    commands.0.iter().copied().eq(held)
-                };
+                let is_held = |commands: &Commands| commands.0[..] == state.events[..];
                 matches!(heard, Output::Events(commands) if is_held(commands))
                     .then(|| state.clone())
             }
@@ -207,7 +205,6 @@ impl Model for Stream {
     }
 
     fn describe(state: &State) -> String {
-        let commands = state.events.iter().map(|event| event.command).collect();
-        format!("events: {:?}", Commands(commands))
+        format!("events: {:?}", Commands(state.events.as_slice().into()))
     }
 }

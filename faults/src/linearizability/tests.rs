@@ -176,6 +176,86 @@ fn the_counter_example_is_the_shortest_beginning() {
     assert!(told.contains(last), "{told}");
 }
 
+/// Twelve events, and many readers around each of them who overlap and were all answered rightly.
+fn read_by_many() -> Made {
+    let mut history = Made::new();
+    for version in 1..=12_i32 {
+        let command = u64::from(version.unsigned_abs());
+        let at = command * 100;
+        history.push(from(at, at + 99, blind(command), committed(version)));
+        for reader in 1..=20 {
+            let seen: Vec<u64> = (1..command + reader % 2).collect();
+            history.push(from(at + reader, at + 70 + reader, Input::Read, holds(&seen)));
+        }
+    }
+    history
+}
+
+#[test]
+fn what_changes_nothing_does_not_multiply_the_ways() {
+    let mut history = read_by_many();
+    is_fine(&history);
+    // Three readers of the last event that nobody could have seen in this order.
+    history.push(from(1_300, 1_301, Input::Read, holds(&[1])));
+    let told = is_wrong(&history);
+    assert!(told.starts_with("no order explains these"), "{told}");
+}
+
+/// Whether some order of all that was answered, with some of the rest, explains a history: every
+/// one of them is tried, with nothing known beforehand.
+fn by_force(history: &Made, left: &[usize], state: &State) -> bool {
+    let answered = |index: &usize| history[*index].answered.as_ref().map(|(at, _)| *at);
+    let Some(deadline) = left.iter().filter_map(answered).min() else { return true };
+    let fits = |index: &&usize| history[**index].asked <= deadline;
+    left.iter().filter(fits).any(|index| {
+        let Operation { input, answered, .. } = &history[*index];
+        let heard = answered.as_ref().map(|(_, output)| output);
+        let rest: Vec<usize> = left.iter().copied().filter(|other| other != index).collect();
+        let after = Stream::default().step(state, input, heard);
+        after.is_some_and(|after| by_force(history, &rest, &after))
+    })
+}
+
+/// Seven operations that somebody might have recorded of two or three commands, right or wrong.
+fn recorded(rng: &mut fastrand::Rng) -> Made {
+    let mut history = Made::new();
+    for _ in 0..7 {
+        let asked = rng.u64(1..20) * 2;
+        let answered = asked + 1 + rng.u64(0..8) * 2;
+        let (command, version) = (rng.u64(1..=3), rng.i32(1..=3));
+        let expected = rng.bool().then(|| rng.i32(0..3));
+        let input = Input::Append { expected, command };
+        history.push(match rng.u8(..8) {
+            0 | 1 => maybe(asked, input),
+            2..5 => from(asked, answered, input, committed(version)),
+            5 => from(asked, answered, input, duplicate(version)),
+            6 => from(asked, answered, input, Conflict { version }),
+            _ => {
+                let mut seen = vec![1, 2, 3];
+                rng.shuffle(&mut seen);
+                seen.truncate(rng.usize(..=3));
+                from(asked, answered, Input::Read, holds(&seen))
+            }
+        });
+    }
+    history
+}
+
+#[test]
+fn it_judges_as_whoever_tries_every_order() {
+    let (mut fine, mut wrong) = (0, 0);
+    for seed in 0..30_000 {
+        let history = recorded(&mut fastrand::Rng::with_seed(seed));
+        let all: Vec<usize> = (0..history.len()).collect();
+        let expected = by_force(&history, &all, &State::default());
+        let found = check::<Stream>(&history, BUDGET);
+        assert_eq!(found == Outcome::Linearizable, expected, "seed {seed}: {history:#?}");
+        assert_ne!(found, Outcome::Undecided);
+        *(if expected { &mut fine } else { &mut wrong }) += 1;
+    }
+    assert!(fine > 100 && wrong > 100, "{fine} fine, {wrong} wrong");
+}
+
 #[test]
 fn a_search_that_takes_too_long_is_given_up() {
     let history = vec![from(1, 2, blind(1), committed(1))];
