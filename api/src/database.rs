@@ -156,7 +156,17 @@ impl Database {
     }
 
     fn taking_on(&self, role: Role) -> PgConnectOptions {
-        self.options.clone().options([("role", role.as_str())])
+        self.options.clone().options([
+            ("role", role.as_str()),
+            ("default_transaction_isolation", "read committed"),
+            // A process whose host is gone in the middle of a transaction would hold what that has
+            // locked, the row of a lease above all, until the server notices: within about the time
+            // in which a lease lapses.
+            ("tcp_keepalives_idle", "5"),
+            ("tcp_keepalives_interval", "2"),
+            ("tcp_keepalives_count", "3"),
+            ("idle_in_transaction_session_timeout", "30s"),
+        ])
     }
 
     /// A pool for the running platform's units of work; read tables are read through a
@@ -213,6 +223,21 @@ mod tests {
 
     async fn backend(pool: &PgPool) -> i32 {
         sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(pool).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_was_left_alone_ends() {
+        let database = testkit::database().await;
+        let opened = Database::at(&database.url).unwrap();
+        for options in [opened.app(), opened.projector()] {
+            let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+            let sql = "SELECT current_setting('idle_in_transaction_session_timeout'),
+                              current_setting('transaction_isolation')";
+            let set: (String, String) = sqlx::query_as(sql).fetch_one(&pool).await.unwrap();
+            assert_eq!(set, ("30s".to_owned(), "read committed".to_owned()));
+            pool.close().await;
+        }
+        database.close().await;
     }
 
     #[tokio::test]

@@ -98,25 +98,31 @@ async fn run(line: Arc<Line>, backend: Arc<dyn Backend>) {
         }
         let wanted: Vec<_> = wanted.into_iter().collect();
         match backend.load(&wanted).await {
-            Ok(events) => hand_out(&mut batch, events),
-            Err(fault) => {
-                for request in batch.drain(..) {
-                    drop(request.answer.send(Err(fault.clone())));
+            // One stream that cannot be read must not take the others with it.
+            Err(fault) if fault.is_refusal() && wanted.len() > 1 => {
+                for alone in wanted {
+                    let of_it = batch.extract_if(.., |request| request.stream == alone.0);
+                    hand_out(of_it.collect(), backend.load(&[alone]).await);
                 }
             }
+            events => hand_out(std::mem::take(&mut batch), events),
         }
     }
 }
 
-fn hand_out(batch: &mut Vec<Request>, events: Vec<Stored>) {
-    let mut streams: HashMap<Uuid, Vec<Stored>> = HashMap::new();
-    for event in events {
-        streams.entry(event.envelope.stream).or_default().push(event);
-    }
-    for request in batch.drain(..) {
-        let events = streams.get(&request.stream).map_or_else(Vec::new, |events| {
-            events.iter().filter(|e| e.envelope.version > request.after).cloned().collect()
+fn hand_out(batch: Vec<Request>, events: Result<Vec<Stored>, Unavailable>) {
+    let streams = events.map(|events| {
+        let mut streams: HashMap<Uuid, Vec<Stored>> = HashMap::new();
+        for event in events {
+            streams.entry(event.envelope.stream).or_default().push(event);
+        }
+        streams
+    });
+    for request in batch {
+        let answer = streams.as_ref().map_err(Clone::clone).map(|streams| {
+            let events = streams.get(&request.stream).into_iter().flatten();
+            events.filter(|event| event.envelope.version > request.after).cloned().collect()
         });
-        drop(request.answer.send(Ok(events)));
+        drop(request.answer.send(answer));
     }
 }

@@ -19,6 +19,8 @@ use crate::{
 const MOST_PAYLOAD: usize = 1 << 20;
 /// Most events in one append.
 const MOST_EVENTS: usize = 1_000;
+/// Largest payloads of one append together: readers take whole appends.
+const MOST_BYTES: usize = 16 << 20;
 
 /// Refuses what breaks a rule of the log, before anything is written.
 pub(crate) fn check(append: &Append) -> Result<(), AppendError> {
@@ -34,6 +36,9 @@ pub(crate) fn check(append: &Append) -> Result<(), AppendError> {
     }
     if events().any(|event| event.payload.len() > MOST_PAYLOAD) {
         return Err(AppendError::Malformed("an event holds at most 1 MiB"));
+    }
+    if events().map(|event| event.payload.len()).sum::<usize>() > MOST_BYTES {
+        return Err(AppendError::Malformed("the events of an append hold at most 16 MiB"));
     }
     if events().any(|event| event.name.is_empty()) {
         return Err(AppendError::Malformed("an event must be declared with the macro `events!`"));

@@ -337,11 +337,10 @@ impl Store {
         if position <= known {
             return Ok(known);
         }
-        let news = backend.read(known, NEWS).await?;
-        let is_all = i64::try_from(news.len()).is_ok_and(|count| count < NEWS);
+        let news = backend.page(known, NEWS).await?;
         let reached = feed.learn(news).unwrap_or(known);
         // Whoever is so far behind reads on by itself.
-        if is_all { Ok(reached) } else { self.head().await }
+        if position <= reached { Ok(reached) } else { self.head().await }
     }
 
     /// The highest position this process knows of, and word of higher ones. Never ahead of what

@@ -53,6 +53,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Postgres {
     readers: Readers,
+    searchers: Readers,
     writing: PgConnectOptions,
     writer: Mutex<Option<PgConnection>>,
 }
@@ -69,11 +70,14 @@ impl Postgres {
             ("enable_mergejoin", "off"),
             ("jit", "off"),
             ("max_parallel_workers_per_gather", "0"),
+            // What is seen under the lock of the log must be what the last holder left.
+            ("default_transaction_isolation", "read committed"),
         ]);
         let reading = keyed
             .clone()
             .application_name("commonhold log reader")
             .options([("statement_timeout", "30s")]);
+        let searchers = Readers::new(reading.clone(), readers::MOST_SEARCHES);
         let readers = Readers::connect(reading).await?;
         let writing = keyed.application_name("commonhold log writer").options([
             ("plan_cache_mode", "force_generic_plan"),
@@ -88,7 +92,7 @@ impl Postgres {
             ("tcp_keepalives_interval", "2"),
             ("tcp_keepalives_count", "3"),
         ]);
-        Ok(Self { readers, writing, writer: Mutex::new(None) })
+        Ok(Self { readers, searchers, writing, writer: Mutex::new(None) })
     }
 
     async fn write(&self, batch: &[Arc<Sealed>]) -> Result<Vec<Verdict>, Unavailable> {
@@ -191,7 +195,7 @@ impl Backend for Postgres {
     }
 
     fn search<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Vec<Stored>> {
-        self.reading(move || read::search(&self.readers, filter)).boxed()
+        self.reading(move || read::search(&self.searchers, filter)).boxed()
     }
 
     fn log_id(&self) -> Answer<'_, String> {
@@ -225,5 +229,26 @@ impl Backend for Postgres {
         offered: &'a [(KeyId, Vec<u8>)],
     ) -> Answer<'a, Vec<(KeyId, Option<Vec<u8>>)>> {
         self.reading(move || read::keys(&self.readers, wanted, offered)).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn searches_are_in_nobodys_way() {
+        let database = testkit::database().await;
+        let log = Postgres::connect(database.url.parse().unwrap()).await.unwrap();
+        let everything = Filter { limit: 1, ..Filter::default() };
+        let searching = join_all((0..readers::MOST_SEARCHES).map(|_| log.searchers.slot())).await;
+        assert_eq!(log.head().await.unwrap(), Position(0));
+        drop(searching);
+        let reading = join_all((0..readers::MOST).map(|_| log.readers.slot())).await;
+        assert!(log.search(&everything).await.unwrap().is_empty());
+        drop(reading);
+        database.close().await;
     }
 }

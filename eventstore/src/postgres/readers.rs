@@ -15,8 +15,11 @@ use tokio::time::timeout;
 use super::{SILENCE, connections::Connections};
 use crate::backend::Unavailable;
 
-/// Connections for reading the log, beside the one that writes.
-const MOST: u32 = 4;
+/// Connections for all that is read by key or in order, which takes the server no time.
+pub(super) const MOST: u32 = 4;
+/// Connections for searches, which may take it long: they must not be in the way of anybody who
+/// loads, follows the log or hears of rights.
+pub(super) const MOST_SEARCHES: u32 = 2;
 /// Rows taken at once.
 const AT_ONCE: usize = 64;
 
@@ -24,13 +27,23 @@ const AT_ONCE: usize = 64;
 pub(super) struct Readers(Connections);
 
 impl Readers {
+    /// So many at most; none is opened yet.
+    pub(super) fn new(options: PgConnectOptions, most: u32) -> Self {
+        Self(Connections::new(options, most))
+    }
+
     /// Connects once, to fail early.
     pub(super) async fn connect(options: PgConnectOptions) -> Result<Self, Unavailable> {
-        let connections = Connections::new(options, MOST);
-        let mut slot = connections.slot().await?;
+        let readers = Self::new(options, MOST);
+        let mut slot = readers.0.slot().await?;
         slot.connection().await?;
         slot.put_back();
-        Ok(Self(connections))
+        Ok(readers)
+    }
+
+    #[cfg(test)]
+    pub(super) async fn slot(&self) -> super::Slot<'_> {
+        self.0.slot().await.unwrap()
     }
 
     /// The rows of an answer.

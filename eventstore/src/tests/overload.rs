@@ -22,6 +22,9 @@ use crate::{
     writer::{Refused, Writer},
 };
 
+/// The stream that cannot be loaded.
+const UNREADABLE: Uuid = Uuid::max();
+
 /// Writes and answers when it is let, and counts.
 struct Gate {
     entered: Semaphore,
@@ -53,7 +56,14 @@ impl Backend for Gate {
     }
 
     fn load<'a>(&'a self, wanted: &'a [(Uuid, Version)]) -> Answer<'a, Vec<Stored>> {
-        async { self.pass(wanted.len()).await.map(|()| Vec::new()) }.boxed()
+        async {
+            self.pass(wanted.len()).await?;
+            match wanted.iter().any(|(stream, _)| *stream == UNREADABLE) {
+                true => Err(Unavailable::refused(sqlx::Error::Decode("an unknown kind".into()))),
+                false => Ok(Vec::new()),
+            }
+        }
+        .boxed()
     }
 
     fn read(&self, _: Position, _: i64) -> Answer<'_, Vec<Stored>> {
@@ -162,4 +172,17 @@ async fn loads_gather_while_a_question_is_out_but_not_for_long() {
     let all = async { tokio::join!(load(1), others) };
     tokio::time::timeout(Duration::from_secs(1), all).await.expect("nobody waits without end");
     assert_eq!(*gate.batches.lock().unwrap(), [1, 3]);
+}
+
+#[tokio::test]
+async fn a_stream_that_cannot_be_read_does_not_take_others_with_it() {
+    let gate = Gate::closed();
+    let loader = Loader::start(gate.clone(), 2);
+    let load = async |stream| loader.load(stream, Version(0)).await;
+    gate.open.add_permits(10);
+    let (first, unreadable, second) =
+        tokio::join!(load(Uuid::from_u128(1)), load(UNREADABLE), load(Uuid::from_u128(2)));
+    assert!(first.is_ok() && second.is_ok());
+    assert!(unreadable.unwrap_err().is_refusal());
+    assert_eq!(*gate.batches.lock().unwrap(), [3, 1, 1, 1]);
 }
