@@ -16,12 +16,17 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+use tokio::time::timeout;
+
 use crate::config::Config;
 
 /// The name of the database inside a private server.
 const NAME: &str = "commonhold";
 /// How long a command waits for another process that is starting its private server.
 const STARTING: Duration = Duration::from_secs(20);
+
+/// How long a connection that comes back may be silent.
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// Why the database cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -210,7 +215,9 @@ async fn lending_only_clean(options: PgConnectOptions, most: u32) -> sqlx::Resul
                 // As a simple query, which is one statement to the server: of a prepared one each
                 // message has a time of its own, so that none would seem outside.
                 let asked = sqlx::raw_sql("SELECT now() = statement_timestamp()");
-                asked.fetch_one(connection).await?.try_get(0)
+                // Where a network swallows the answer, the connection would keep its place.
+                let answer = timeout(SILENCE, asked.fetch_one(connection)).await;
+                answer.map_err(|silence| sqlx::Error::Io(silence.into()))??.try_get(0)
             })
         })
         .connect_with(options)

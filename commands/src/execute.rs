@@ -72,8 +72,10 @@ pub async fn execute<U: UseCase>(
         let mut unit = Unit::new(ctx, fresh);
         let answer = match use_case.run(&mut unit).await {
             Ok(answer) => answer,
-            // A refusal may rest on a state that is out of date: look again before believing it.
-            Err(_) if unit.guessed() => {
+            // These may rest on a state that is out of date: look again before believing them.
+            Err(Refusal::Rule(_) | Refusal::Denied(_) | Refusal::Stale { .. })
+                if unit.guessed() =>
+            {
                 fresh = true;
                 continue;
             }

@@ -77,7 +77,7 @@ impl<'c> Place<'c> {
         if self.at != self.noted {
             return self.note(&Notes::default(), self.at).await;
         }
-        self.processes.leases().renew(self.lease).await?;
+        Processes::heard(self.processes.leases().renew(self.lease)).await??;
         self.since = Instant::now();
         Ok(())
     }

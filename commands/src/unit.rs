@@ -10,7 +10,7 @@ use domain::{
     organization::OrganizationId,
 };
 use eventstore::{
-    Append, Claim, Committed, Expected, LoadError, Loaded, NewEvent, Store, StreamAppend, Ticket,
+    Append, Claim, Committed, Expected, Loaded, NewEvent, Store, StreamAppend, Ticket,
 };
 use futures_util::future::try_join_all;
 use uuid::Uuid;
@@ -124,10 +124,7 @@ impl<'c> Unit<'c> {
         } else {
             store.load::<A>(stream.id).await
         };
-        match loaded {
-            Err(LoadError::Undecodable(_)) if self.is_foreign(stream).await? => Ok(nothing(false)),
-            loaded => loaded.map_err(Refusal::Load),
-        }
+        loaded.map_err(Refusal::Load)
     }
 
     /// Loads an aggregate of an organization. Another tenant's is not there: whatever is asked
@@ -173,13 +170,6 @@ impl<'c> Unit<'c> {
     fn find<A>(&self, stream: StreamId) -> Option<Handle<A>> {
         let index = self.entries.iter().position(|entry| entry.stream() == stream)?;
         Some(Handle { index, aggregate: PhantomData })
-    }
-
-    /// Whether an id names something of another kind, which is not there under this one.
-    async fn is_foreign(&self, stream: StreamId) -> Result<bool, Refusal> {
-        let events = self.ctx.store.read_stream(stream.id, Version(0)).await;
-        let events = events.map_err(|fault| Refusal::Load(fault.into()))?;
-        Ok(events.first().is_some_and(|first| *first.envelope.category != *stream.category))
     }
 
     /// Begins an aggregate under a new id; nothing needs to be read.

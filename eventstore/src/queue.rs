@@ -41,25 +41,17 @@ impl std::fmt::Debug for Ticket {
 impl Queues {
     /// Waits for a turn; `None` if too many wait already.
     pub(crate) async fn wait(&self, stream: Uuid) -> Option<Ticket> {
-        let (turn, mut ticket) = self.enter(stream, MOST_WAITING)?;
+        let (turn, mut ticket) = self.enter(stream)?;
         ticket.permit = turn.acquire_owned().await.ok();
         Some(ticket)
     }
 
-    /// Takes a turn only if nobody is in line. Who already holds a ticket must not wait for
-    /// another, or two callers could wait for each other.
-    pub(crate) fn try_now(&self, stream: Uuid) -> Option<Ticket> {
-        let (turn, mut ticket) = self.enter(stream, 0)?;
-        ticket.permit = turn.try_acquire_owned().ok();
-        Some(ticket)
-    }
-
-    fn enter(&self, stream: Uuid, most: usize) -> Option<(Arc<Semaphore>, Ticket)> {
+    fn enter(&self, stream: Uuid) -> Option<(Arc<Semaphore>, Ticket)> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let line = lines
             .entry(stream)
             .or_insert_with(|| Line { turn: Arc::new(Semaphore::new(1)), callers: 0 });
-        if line.callers > most {
+        if line.callers > MOST_WAITING {
             return None;
         }
         line.callers = line.callers.saturating_add(1);
@@ -92,7 +84,6 @@ mod tests {
         let queues = Queues::default();
         let stream = Uuid::from_u128(1);
         let first = queues.wait(stream).await.unwrap();
-        assert!(queues.try_now(stream).is_none());
         let mut second = Box::pin(queues.wait(stream));
         assert!(second.as_mut().now_or_never().is_none());
         drop(first);

@@ -247,7 +247,7 @@ impl Store {
         self.inner.states.put(id, loaded);
     }
 
-    /// Drops a state from memory.
+    /// Drops a state from memory, so that it is loaded from the log: for who measures that.
     pub fn forget(&self, id: Uuid) {
         self.inner.states.forget(id);
     }
@@ -258,19 +258,13 @@ impl Store {
         self.inner.writer.activity()
     }
 
-    /// Waits in line for an aggregate. Hold at most one such ticket at a time; take others with
-    /// [`Self::try_ticket`].
+    /// Waits in line for an aggregate. Hold at most one such ticket at a time: two callers with
+    /// more could wait for each other.
     ///
     /// # Errors
     /// If too many wait already.
     pub async fn ticket(&self, stream: StreamId) -> Result<Ticket, LoadError> {
         self.inner.queues.wait(stream.id).await.ok_or(LoadError::Overloaded(stream))
-    }
-
-    /// Takes a turn for an aggregate if nobody is in line.
-    #[must_use]
-    pub fn try_ticket(&self, stream: Uuid) -> Option<Ticket> {
-        self.inner.queues.try_now(stream)
     }
 
     /// Who holds a unique value.
@@ -437,7 +431,8 @@ impl Store {
         Ok(events.iter().map(with_request).collect())
     }
 
-    /// Forgets unwrapped keys that another process destroyed.
+    /// Forgets unwrapped keys, so that the log is asked for them: for tests. By itself a store
+    /// learns within a minute that another process destroyed one.
     pub fn forget_keys(&self, destroyed: &[KeyId]) {
         self.inner.keyring.forget(destroyed);
     }

@@ -214,8 +214,7 @@ impl Engine {
     }
 
     fn wants(&self, envelope: &Envelope) -> bool {
-        self.folds(&envelope.category)
-            || sweep::EVENTS.contains(&(&*envelope.category, &*envelope.name))
+        self.folds(&envelope.category) || is_sweep(envelope)
     }
 
     fn sweep(&mut self, swept: &Swept) {
@@ -442,6 +441,11 @@ impl Engine {
         self.committed();
         Ok(())
     }
+}
+
+/// Whether an event has an effect on all rows of a table.
+pub(crate) fn is_sweep(envelope: &Envelope) -> bool {
+    sweep::EVENTS.contains(&(&*envelope.category, &*envelope.name))
 }
 
 fn stream_key(envelope: &Envelope) -> String {

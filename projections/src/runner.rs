@@ -13,7 +13,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    engine::{Engine, EngineError},
+    engine::{Engine, EngineError, is_sweep},
     module::{MODULES, Module},
     wait::Positions,
 };
@@ -46,9 +46,10 @@ pub struct Runner {
 
 /// How long the database may be silent about a small question.
 const SILENCE: Duration = Duration::from_secs(10);
-/// How long a batch may take: it may sweep over a whole table, and cut short it would begin anew
-/// each time.
-const PATIENCE: Duration = Duration::from_mins(5);
+/// How long a batch may take, which is many small questions.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one may that sweeps over whole tables: cut short, it would begin anew each time.
+const SWEEPING: Duration = Duration::from_mins(5);
 
 /// The running modules; they stop when it is told to.
 #[derive(Debug)]
@@ -126,8 +127,12 @@ impl Runner {
             let left = |since: Instant| REMEMBERED.saturating_sub(since.elapsed());
             let events = subscription.next_within(BATCH, remembered.map_or(RENEW, left)).await?;
             if engine.concerns(&events) {
+                let patience = match events.iter().any(|event| is_sweep(&event.envelope)) {
+                    true => SWEEPING,
+                    false => PATIENCE,
+                };
                 let taken = engine.take_in(&mut connection, &self.store, lease, &events);
-                timeout(PATIENCE, taken).await??;
+                timeout(patience, taken).await??;
                 (used, remembered) = (Instant::now(), None);
             } else if !events.is_empty() {
                 engine.pass_over(&events);

@@ -141,9 +141,10 @@ impl Notifier {
 
     async fn run(&self, owner: Uuid, stopping: &mut watch::Receiver<bool>) -> Result<(), Pause> {
         let leases = self.processes.leases();
-        let Some(lease) = leases.acquire(CONSUMER, TARGET, owner).await? else { return Ok(()) };
+        let lease = Processes::heard(leases.acquire(CONSUMER, TARGET, owner)).await??;
+        let Some(lease) = lease else { return Ok(()) };
         self.follow(&lease, stopping).await?;
-        Ok(leases.release(&lease).await?)
+        Ok(Processes::heard(leases.release(&lease)).await??)
     }
 
     async fn follow(
@@ -289,8 +290,10 @@ impl Notifier {
         let known = self.processes.recall(CONSUMER, user_id.uuid()).await?;
         let mut places: Places =
             known.and_then(|known| serde_json::from_value(known).ok()).unwrap_or_default();
+        let before = places.clone();
         let arrival = places.arrive(address);
-        if arrival != Arrival::Known {
+        // Most sign-ins come from where the last one did, and change nothing.
+        if places != before {
             outcome.states.push((user_id.uuid(), Some(json!(places))));
         }
         Ok(arrival == Arrival::New)
@@ -355,7 +358,7 @@ impl Notifier {
         loop {
             match timeout(RENEW, &mut work).await {
                 Ok(done) => return Ok(done),
-                Err(_) => self.processes.leases().renew(lease).await?,
+                Err(_) => Processes::heard(self.processes.leases().renew(lease)).await??,
             }
         }
     }

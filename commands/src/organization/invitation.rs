@@ -118,7 +118,8 @@ impl Invite {
             return Ok(None);
         }
         end(unit, earlier, &InvitationCommand::Expire)?;
-        Ok(Some(id))
+        // Where it had ended since it was found to hold the place, it holds it no more.
+        Ok(unit.changed(earlier).then_some(id))
     }
 }
 

@@ -1,14 +1,13 @@
 //! How far each policy is, and waiting for them.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use domain::kernel::Position;
 use eventstore::{Filter, Leases, Processes, Store, Unavailable};
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout, timeout_at},
+};
 use uuid::Uuid;
 
 use super::runner::TARGET;
@@ -24,7 +23,7 @@ const MOST_HOPS: usize = 4;
 #[derive(Debug, Clone)]
 pub struct Policies {
     leases: Leases,
-    known: Arc<Mutex<BTreeMap<&'static str, watch::Sender<Position>>>>,
+    known: Arc<BTreeMap<&'static str, watch::Sender<Position>>>,
 }
 
 /// The policies did not get there in time.
@@ -52,17 +51,13 @@ impl Policies {
     /// Nothing known yet of these policies.
     pub(super) fn new(processes: &Processes, names: &[&'static str]) -> Self {
         let known = names.iter().map(|name| (*name, watch::Sender::new(Position(0))));
-        Self { leases: processes.leases(), known: Arc::new(Mutex::new(known.collect())) }
+        Self { leases: processes.leases(), known: Arc::new(known.collect()) }
     }
 
     pub(super) fn reached(&self, policy: &'static str, position: Position) {
-        if let Some(sender) = self.senders().get(policy) {
+        if let Some(sender) = self.known.get(policy) {
             sender.send_replace(position);
         }
-    }
-
-    fn senders(&self) -> BTreeMap<&'static str, watch::Sender<Position>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until every policy has dealt with everything up to a position.
@@ -104,19 +99,21 @@ impl Policies {
     }
 
     async fn wait_until(&self, wanted: Position, deadline: Instant) -> Result<(), Lagging> {
-        for (policy, sender) in self.senders() {
+        for (&policy, sender) in &*self.known {
             let mut reached = sender.subscribe();
             loop {
                 let at = *reached.borrow_and_update();
                 if at >= wanted {
                     break;
                 }
+                let behind = || Lagging::Behind { policy, at, wanted };
                 if Instant::now() >= deadline {
-                    return Err(Lagging::Behind { policy, at, wanted });
+                    return Err(behind());
                 }
                 // The policy may run in another process: ask its checkpoint too, now and then.
-                if tokio::time::timeout(ASK, reached.changed()).await.is_err() {
-                    let stored = self.leases.position(policy, TARGET).await?;
+                if timeout(ASK, reached.changed()).await.is_err() {
+                    let stored = timeout_at(deadline, self.leases.position(policy, TARGET)).await;
+                    let stored = stored.map_err(|_| behind())??;
                     sender.send_if_modified(|known| {
                         let rises = stored > *known;
                         *known = stored.max(*known);

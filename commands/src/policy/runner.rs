@@ -125,10 +125,11 @@ impl PolicyRunner {
         stopping: &watch::Receiver<bool>,
     ) -> Result<(), Interrupted> {
         let leases = self.processes.leases();
-        let Some(lease) = leases.acquire(P::NAME, TARGET, owner).await? else { return Ok(()) };
+        let lease = Processes::heard(leases.acquire(P::NAME, TARGET, owner)).await??;
+        let Some(lease) = lease else { return Ok(()) };
         let outcome = self.follow(policy, &lease, stopping).await;
         if outcome.is_ok() {
-            leases.release(&lease).await?;
+            Processes::heard(leases.release(&lease)).await??;
         }
         outcome
     }
@@ -139,10 +140,10 @@ impl PolicyRunner {
         lease: &Lease,
         stopping: &watch::Receiver<bool>,
     ) -> Result<(), Interrupted> {
-        let mut blocked = self.retry(policy, lease).await?;
+        let mut place = Place::new(&self.processes, lease);
+        let mut blocked = self.retry(policy, &mut place, lease.position).await?;
         let mut subscription = self.store.subscribe(lease.position).paced(PACE);
         self.policies.reached(P::NAME, lease.position);
-        let mut place = Place::new(&self.processes, lease);
         while !*stopping.borrow() {
             let events = subscription.next(BATCH).await?;
             if events.is_empty() {
@@ -192,14 +193,18 @@ impl PolicyRunner {
         Ok(memory.into_notes(parked, Vec::new()))
     }
 
-    /// Tries parked events once more, in order. Answers the streams that stay blocked.
+    /// Tries parked events once more, in order, without moving from where the policy is. Answers
+    /// the streams that stay blocked.
     async fn retry<P: Policy>(
         &self,
         policy: &P,
-        lease: &Lease,
+        place: &mut Place<'_>,
+        at: Position,
     ) -> Result<BTreeSet<Uuid>, Interrupted> {
         let mut blocked = BTreeSet::new();
-        for parked in self.processes.parked().list(Some((P::NAME, TARGET))).await? {
+        let parked = self.processes.parked();
+        for parked in Processes::heard(parked.list(Some((P::NAME, TARGET)))).await?? {
+            place.hold().await?;
             let before = Position(parked.position.0.saturating_sub(1));
             let events = self.store.read(before, 1).await?;
             for event in self.store.open(&events).await? {
@@ -212,7 +217,7 @@ impl PolicyRunner {
                 }
                 memory.keep();
                 let notes = memory.into_notes(Vec::new(), vec![parked.position]);
-                self.processes.note(lease, &notes, lease.position).await?;
+                place.note(&notes, at).await?;
             }
         }
         Ok(blocked)

@@ -239,6 +239,10 @@ async fn only_a_sign_in_from_somewhere_new_is_news() {
     assert_eq!(letters[1].content, content);
     assert_eq!(letters[2].content, Content::PasswordChanged);
     notifier.stop().await;
+    // Where somebody was last is forgotten last.
+    let known = Processes::new(database.pool.clone()).recall(CONSUMER, ada.user.uuid()).await;
+    let known = known.unwrap().unwrap().to_string();
+    assert_eq!(known, r#"{"networks":["198.51.100.0/24","192.0.2.0/24"]}"#);
 }
 
 #[tokio::test]

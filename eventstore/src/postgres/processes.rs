@@ -3,9 +3,12 @@
 //! Owns the one transaction in which everything an event led to is noted: what is remembered,
 //! which timers are set, which events wait, and how far the manager has come.
 
+use std::time::Duration;
+
 use domain::kernel::Position;
 use serde_json::Value;
 use sqlx::PgPool;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
@@ -17,6 +20,13 @@ use crate::{
     backend::Unavailable,
     lease::{Fenced, Lease, Leases},
 };
+
+/// How long the database may be silent about one question. It is as long as a lease holds: whoever
+/// waits longer has lost it anyway.
+const SILENCE: Duration = Duration::from_secs(10);
+/// Begins a unit of work. If its end is lost on the way, the server would keep what it has locked,
+/// a checkpoint or timers, for as long as it believes in the connection: for hours.
+pub(super) const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'";
 
 /// The process managers of a log.
 #[derive(Debug, Clone)]
@@ -59,13 +69,23 @@ impl Processes {
         Self { pool }
     }
 
-    /// Their leases and checkpoints.
+    /// Waits for an answer of the database, but not for ever: where a network swallows it, nothing
+    /// else says so.
+    ///
+    /// # Errors
+    /// If there is silence for too long, which is a lost connection: what was asked may have
+    /// happened.
+    pub async fn heard<T>(answer: impl Future<Output = T>) -> Result<T, Unavailable> {
+        timeout(SILENCE, answer).await.map_err(Unavailable::lost)
+    }
+
+    /// Their leases and checkpoints; who asks for them has to bound the wait, by [`Self::heard`].
     #[must_use]
     pub fn leases(&self) -> Leases {
         Leases::new(self.pool.clone())
     }
 
-    /// Their parked events.
+    /// Their parked events; as for leases.
     #[must_use]
     pub fn parked(&self) -> ParkedEvents {
         ParkedEvents::new(self.pool.clone())
@@ -82,8 +102,11 @@ impl Processes {
     /// # Errors
     /// If the log cannot be reached.
     pub async fn recall(&self, process: &str, key: Uuid) -> Result<Option<Value>, Unavailable> {
-        let mut connection = self.pool.acquire().await?;
-        ProcessStates::get(&mut connection, process, key).await
+        let recalled = async {
+            let mut connection = self.pool.acquire().await?;
+            ProcessStates::get(&mut connection, process, key).await
+        };
+        Self::heard(recalled).await?
     }
 
     /// Notes everything and moves the checkpoint, or does neither.
@@ -91,21 +114,24 @@ impl Processes {
     /// # Errors
     /// [`Fenced::Lost`] if the lease is another's by now.
     pub async fn note(&self, lease: &Lease, notes: &Notes, to: Position) -> Result<(), Fenced> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = Self::heard(self.pool.begin_with(BEGIN)).await??;
         let Lease { consumer, target, .. } = lease;
         for (key, state) in &notes.states {
-            ProcessStates::put(&mut transaction, consumer, *key, state.as_ref()).await?;
+            let put = ProcessStates::put(&mut transaction, consumer, *key, state.as_ref());
+            Self::heard(put).await??;
         }
         for timer in &notes.set {
-            Timers::set(&mut transaction, timer).await?;
+            Self::heard(Timers::set(&mut transaction, timer)).await??;
         }
         for (process, key) in &notes.cancelled {
-            Timers::cancel(&mut transaction, process, *key).await?;
+            Self::heard(Timers::cancel(&mut transaction, process, *key)).await??;
         }
-        ParkedEvents::park(&mut transaction, &notes.parked).await?;
-        ParkedEvents::release(&mut transaction, consumer, target, &notes.released).await?;
-        Leases::advance(&mut transaction, lease, to).await?;
-        transaction.commit().await?;
-        Ok(())
+        Self::heard(async {
+            ParkedEvents::park(&mut transaction, &notes.parked).await?;
+            ParkedEvents::release(&mut transaction, consumer, target, &notes.released).await?;
+            Leases::advance(&mut transaction, lease, to).await
+        })
+        .await??;
+        Ok(Self::heard(transaction.commit()).await??)
     }
 }

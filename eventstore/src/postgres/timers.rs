@@ -8,6 +8,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction, postgres::PgRow};
 use uuid::Uuid;
 
+use super::processes::{BEGIN, Processes};
 use crate::backend::Unavailable;
 
 /// The timers of a log.
@@ -84,15 +85,15 @@ impl Timers {
     /// # Errors
     /// If the log cannot be reached.
     pub async fn due(&self, now: Timestamp, most: i64) -> Result<DueTimers, Unavailable> {
-        let mut transaction = self.pool.begin().await?;
-        let rows = sqlx::query(
+        let mut transaction = Processes::heard(self.pool.begin_with(BEGIN)).await??;
+        let due = sqlx::query(
             "SELECT process, key, due_at, command FROM eventstore.timers WHERE due_at <= $1
               ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED",
         )
         .bind(now)
         .bind(most)
-        .fetch_all(&mut *transaction)
-        .await?;
+        .fetch_all(&mut *transaction);
+        let rows = Processes::heard(due).await??;
         let timer = |row: PgRow| Timer {
             process: row.get(0),
             key: row.get(1),
@@ -115,7 +116,8 @@ impl DueTimers {
     /// # Errors
     /// If the log cannot be reached.
     pub async fn fired(&mut self, timer: &Timer) -> Result<(), Unavailable> {
-        Timers::cancel(&mut self.transaction, &timer.process, timer.key).await
+        let cancelled = Timers::cancel(&mut self.transaction, &timer.process, timer.key);
+        Processes::heard(cancelled).await?
     }
 
     /// Puts off a timer that could not be fired.
@@ -123,7 +125,8 @@ impl DueTimers {
     /// # Errors
     /// If the log cannot be reached.
     pub async fn put_off(&mut self, timer: &Timer, until: Timestamp) -> Result<(), Unavailable> {
-        Timers::set(&mut self.transaction, &Timer { due_at: until, ..timer.clone() }).await
+        let later = Timer { due_at: until, ..timer.clone() };
+        Processes::heard(Timers::set(&mut self.transaction, &later)).await?
     }
 
     /// Lets go of all of them.
@@ -131,6 +134,6 @@ impl DueTimers {
     /// # Errors
     /// If the log cannot be reached; then they are due again, and nothing was noted.
     pub async fn finish(self) -> Result<(), Unavailable> {
-        Ok(self.transaction.commit().await?)
+        Ok(Processes::heard(self.transaction.commit()).await??)
     }
 }

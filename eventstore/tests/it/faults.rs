@@ -11,12 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::kernel::{Position, Version};
-use eventstore::{Append, AppendError, Claim, Expected};
+use domain::kernel::{Position, Version, testing::at};
+use eventstore::{Append, AppendError, Claim, Expected, Fenced, Notes, Processes, Timer};
 use futures_util::future::join_all;
 use sqlx::{
     PgPool,
-    postgres::{PgConnectOptions, PgSslMode},
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 use testkit::TestDb;
 use tokio::{
@@ -217,6 +217,58 @@ async fn a_network_that_swallows_holds_nobody_up_for_long() {
     assert!(store.append(asked).await.unwrap().duplicate, "only its answers were lost");
     assert_eq!(store.read(Position(0), 10).await.unwrap().len(), 2);
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+/// What a process manager asks while nothing comes back. Time is wound on as soon as all wait.
+#[tokio::test]
+async fn a_process_manager_takes_silence_for_a_lost_connection() {
+    let database = testkit::database().await;
+    let between = Between::start(&database);
+    // Each question has an open connection that is not looked at before.
+    let pool = PgPoolOptions::new().min_connections(8).test_before_acquire(false);
+    let pool = pool.connect_with(between.options.clone()).await.unwrap();
+    let processes = Processes::new(pool);
+    let leases = processes.leases();
+    let lease = leases.acquire("test", "policy", fresh()).await.unwrap().unwrap();
+    let notes = Notes::default();
+
+    between.silence.store(true, Ordering::SeqCst);
+    tokio::time::pause();
+    let timers = processes.timers();
+    let (recalled, noted, due, renewed) = tokio::join!(
+        processes.recall("test", fresh()),
+        processes.note(&lease, &notes, Position(1)),
+        timers.due(at(0), 1),
+        Processes::heard(leases.renew(&lease)),
+    );
+    assert!(recalled.is_err_and(|fault| !fault.is_refusal()));
+    assert!(matches!(noted, Err(Fenced::Unavailable(fault)) if !fault.is_refusal()));
+    assert!(due.is_err_and(|fault| !fault.is_refusal()));
+    assert!(renewed.is_err_and(|fault| !fault.is_refusal()));
+
+    tokio::time::resume();
+    between.silence.store(false, Ordering::SeqCst);
+    processes.note(&lease, &notes, Position(2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn timers_of_a_process_that_fell_silent_are_free_again() {
+    let database = testkit::database().await;
+    let processes = Processes::new(database.pool.clone());
+    let lease = processes.leases().acquire("test", "policy", fresh()).await.unwrap().unwrap();
+    let timer = Timer {
+        process: "test.expiry".to_owned(),
+        key: fresh(),
+        due_at: at(0),
+        command: serde_json::Value::Null,
+    };
+    let notes = Notes { set: vec![timer], ..Notes::default() };
+    processes.note(&lease, &notes, Position(1)).await.unwrap();
+    // The server hears nothing of it any more, not even its end.
+    std::mem::forget(processes.timers().due(at(0), 1).await.unwrap());
+    let locks = sqlx::query("SELECT FROM eventstore.timers FOR UPDATE");
+    let locked = tokio::time::timeout(Duration::from_secs(20), locks.execute(&database.pool)).await;
+    assert_eq!(locked.unwrap().unwrap().rows_affected(), 1);
 }
 
 #[tokio::test]

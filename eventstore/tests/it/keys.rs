@@ -110,7 +110,7 @@ async fn an_append_that_is_refused_leaves_no_key() {
 }
 
 #[tokio::test]
-async fn a_process_that_hears_of_an_erasure_forgets_the_key() {
+async fn a_key_destroyed_by_another_process_opens_nothing_once_it_is_asked_for_anew() {
     let database = testkit::database().await;
     let (ours, theirs) = (on(&database).await, on(&database).await);
     let (stream, key) = (fresh(), fresh_key());

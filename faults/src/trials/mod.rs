@@ -119,6 +119,12 @@ pub const TRIALS: &[Trial] = &[
         seeds: 2,
         run: |terms| followers::run(terms.seed, terms.scale).boxed(),
     },
+    Trial {
+        name: "followers-silent",
+        shows: "answers to policies and letters swallowed: they go on by themselves",
+        seeds: 1,
+        run: |terms| followers::silence::run(terms.seed, terms.scale).boxed(),
+    },
 ];
 
 /// The trials of the whole platform, as processes.

@@ -20,4 +20,5 @@ faults::short! { TRIALS, abreast:
     order = "t10",
     lease = "lease",
     followers = "followers",
+    silence = "followers-silent",
 }

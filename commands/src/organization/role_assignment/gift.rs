@@ -231,6 +231,10 @@ async fn place(unit: &mut Unit<'_>, gift: &Assign, was_in: bool) -> Result<Place
     let now = unit.ctx().now;
     let assignment = unit.load::<RoleAssignment>(RoleAssignmentId::from_uuid(id)).await?;
     let present = unit.state(assignment).present()?;
+    // It ended since it was found to hold the place, and holds it no more.
+    if present.is_ended {
+        return Ok(Place::Free(None));
+    }
     let command = if present.expires_at.is_some_and(|end| end <= now) {
         RoleAssignmentCommand::Expire
     } else if was_in {

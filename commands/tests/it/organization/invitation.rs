@@ -2,19 +2,24 @@
 
 use chrono::TimeDelta;
 use commands::{
-    Caller, execute,
+    Caller, Denied, Refusal, Unit, UseCase, execute,
     organization::{
         invitation::{Accept, Decline, Expire, Invite, Resend, Revoke},
         membership::{Leave, Suspend},
         role::{self, MEMBER, OWNER},
     },
 };
-use domain::organization::{
-    InvitationId, MembershipId, OrganizationId, RoleId, ScopeKind,
-    invitation::{Invitation, InvitationStatus},
-    membership::Membership,
-    role::Content,
+use domain::{
+    kernel::{DomainEvent, StreamId},
+    organization::{
+        InvitationId, MembershipId, OrganizationId, RoleId, ScopeKind,
+        invitation::{Invitation, InvitationCommand, InvitationEvent, InvitationStatus},
+        membership::Membership,
+        role::Content,
+    },
 };
+use eventstore::Claim;
+use futures_util::FutureExt;
 
 use crate::support::{World, inside, mint, signed_in};
 
@@ -109,6 +114,47 @@ async fn one_invitation_of_an_address_is_pending_at_a_time() {
     world.pass(TimeDelta::days(7));
     world.done(&Caller::system(), &Expire { invitation_id: third }).await;
     world.done(&owner, &invite(&world, id, "bob", &[])).await;
+}
+
+/// Notes the end of an invitation without waiting in line for it, as another process does.
+struct EndElsewhere {
+    invitation_id: InvitationId,
+    key: String,
+}
+
+impl UseCase for EndElsewhere {
+    type Answer = ();
+
+    fn authorise(&self, _: &Caller) -> Result<(), Denied> {
+        Ok(())
+    }
+
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
+        let invitation = unit.look::<Invitation>(self.invitation_id).await?;
+        unit.decide(invitation, &InvitationCommand::Expire)?;
+        unit.claim(Claim::release("invitation.pending", &self.key, self.invitation_id));
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_becomes_free_while_it_is_invited_is_free() {
+    let world = World::new().await;
+    let ada = world.human("ada").await;
+    let id = world.organization(ada, "acme").await;
+    let owner = world.owner(ada, id).await;
+    let invitation_id = world.done(&owner, &invite(&world, id, "bob", &[])).await.invitation_id;
+    world.pass(TimeDelta::days(7));
+
+    let line = StreamId::of(InvitationEvent::CATEGORY, invitation_id);
+    let ticket = world.store.ticket(line).await.unwrap();
+    let again = invite(&world, id, "bob", &[]);
+    let mut inviting = Box::pin(world.ask(&owner, &again));
+    assert!(inviting.as_mut().now_or_never().is_none(), "it knows who has the place, and waits");
+    let key = format!("{id}/digest-of-bob");
+    world.done(&Caller::system(), &EndElsewhere { invitation_id, key }).await;
+    drop(ticket);
+    inviting.await.unwrap();
 }
 
 #[tokio::test]

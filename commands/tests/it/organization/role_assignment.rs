@@ -2,17 +2,23 @@
 
 use chrono::TimeDelta;
 use commands::{
-    Caller,
+    Caller, Denied, Refusal, Unit, UseCase,
     organization::{
         role::{self, ADMIN, MEMBER, OWNER},
         role_assignment::{Assign, AssignOnPlatform, Expire, Revoke, RevokeOnPlatform, Withdraw},
         service_principal,
     },
 };
-use domain::organization::{
-    OrganizationId, Principal, PrincipalKind, RoleId, ScopeKind, role::Content,
-    role_assignment::RoleAssignment,
+use domain::{
+    kernel::{DomainEvent, StreamId},
+    organization::{
+        OrganizationId, Principal, PrincipalKind, RoleAssignmentId, RoleId, ScopeKind,
+        role::Content,
+        role_assignment::{RoleAssignment, RoleAssignmentCommand, RoleAssignmentEvent},
+    },
 };
+use eventstore::Claim;
+use futures_util::FutureExt;
 use uuid::Uuid;
 
 use crate::support::{Human, World, inside, mint, operator, signed_in};
@@ -169,6 +175,50 @@ async fn a_role_for_a_while_ends_and_can_be_given_again() {
     world.pass(TimeDelta::hours(1));
     world.done(&Caller::system(), &Expire { role_assignment_id: second }).await;
     world.done(&owner, &for_an_hour(&world)).await;
+}
+
+/// Notes the end of an assignment without waiting in line for it, as another process does.
+struct EndElsewhere {
+    role_assignment_id: RoleAssignmentId,
+    key: String,
+}
+
+impl UseCase for EndElsewhere {
+    type Answer = ();
+
+    fn authorise(&self, _: &Caller) -> Result<(), Denied> {
+        Ok(())
+    }
+
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
+        let assignment = unit.look::<RoleAssignment>(self.role_assignment_id).await?;
+        unit.decide(assignment, &RoleAssignmentCommand::Expire)?;
+        unit.claim(Claim::release("role_assignment.live", &self.key, self.role_assignment_id));
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_ends_while_it_is_given_again_is_given_again() {
+    let world = World::new().await;
+    let (ada, bob) = (world.human("ada").await, world.human("bob").await);
+    let id = world.organization(ada, "acme").await;
+    let owner = world.owner(ada, id).await;
+    world.join(id, bob, &[]).await;
+    let expires_at = Some(world.now() + TimeDelta::hours(1));
+    let for_an_hour = Assign { expires_at, ..assign(id, MEMBER, bob) };
+    let role_assignment_id = world.done(&owner, &for_an_hour).await.role_assignment_id;
+    world.pass(TimeDelta::hours(1));
+
+    let line = StreamId::of(RoleAssignmentEvent::CATEGORY, role_assignment_id);
+    let ticket = world.store.ticket(line).await.unwrap();
+    let again = assign(id, MEMBER, bob);
+    let mut assigning = Box::pin(world.ask(&owner, &again));
+    assert!(assigning.as_mut().now_or_never().is_none(), "it knows who has the place, and waits");
+    let key = format!("{MEMBER}/user/{}/{id}", bob.user);
+    world.done(&Caller::system(), &EndElsewhere { role_assignment_id, key }).await;
+    drop(ticket);
+    assigning.await.unwrap();
 }
 
 #[tokio::test]

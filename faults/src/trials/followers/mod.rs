@@ -6,6 +6,7 @@ mod journal;
 mod judge;
 mod people;
 mod process;
+pub(super) mod silence;
 
 use std::{sync::Arc, time::Duration};
 
@@ -74,7 +75,7 @@ pub(super) async fn run(seed: u64, scale: Scale) -> Result<Report, Violation> {
     for process in processes {
         process.stop().await;
     }
-    at_head(&ground).await?;
+    at_head(&ground, &consumers()).await?;
     journal.judge(&mut report).await?;
     let log = ground.log().await?;
     judge::reactions(&log, promised, &mut report)?;
@@ -134,7 +135,7 @@ async fn settle(ground: &Ground, promised: usize) -> Result<(), Violation> {
     let begun = Instant::now();
     loop {
         let met = judge::expired(&ground.log().await?);
-        let seen = at_head(ground).await;
+        let seen = at_head(ground, &consumers()).await;
         if met == promised && seen.is_ok() {
             return Ok(());
         }
@@ -145,13 +146,13 @@ async fn settle(ground: &Ground, promised: usize) -> Result<(), Violation> {
     }
 }
 
-/// Whether everybody has seen the whole log. What follows from an event is in the log before the
+/// Whether these have seen the whole log. What follows from an event is in the log before the
 /// checkpoint of who asked for it: checkpoints are looked at first, all at once.
-async fn at_head(ground: &Ground) -> Result<(), Violation> {
+async fn at_head(ground: &Ground, consumers: &[&str]) -> Result<(), Violation> {
     let known = Leases::new(ground.database.pool.clone()).list().await?;
     let head = ground.direct.head().await?;
-    for consumer in consumers() {
-        let found = known.iter().find(|progress| progress.consumer == consumer);
+    for consumer in consumers {
+        let found = known.iter().find(|progress| progress.consumer == *consumer);
         require(found.is_some_and(|progress| progress.position == head), || {
             format!("{consumer} is not at {head}: {found:?}")
         })?;
