@@ -9,6 +9,7 @@ use std::{any::Any, convert::Infallible, io, panic::AssertUnwindSafe, sync::Arc,
 
 use axum::{
     Router,
+    body::{Body, HttpBody},
     extract::{DefaultBodyLimit, Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -35,6 +36,11 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct EarlyRefusal(pub Problem);
 
+/// What the body of an answer takes of memory: its bytes before they are compressed, which are held
+/// until the last of them is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size(pub(crate) u64);
+
 /// Puts the layers around a router.
 pub fn around(
     router: Router,
@@ -53,7 +59,6 @@ pub fn around(
     router
         .method_not_allowed_fallback(async || Problem::new(&METHOD_NOT_ALLOWED))
         .fallback(async || Problem::not_found())
-        .layer(CompressionLayer::new())
         .layer(middleware::from_fn_with_state(Arc::new(edge), pass))
 }
 
@@ -102,27 +107,41 @@ async fn admit(
     response
 }
 
-/// Refuses what the accept loop refused and what is too much, and survives what panics.
+/// Refuses what is too much and what the accept loop refused, which counts like any other, and
+/// survives what panics.
 async fn guard(
     edge: &Edge,
     context: &RequestContext,
     mut request: Request,
     next: Next,
 ) -> Response {
-    if let Some(EarlyRefusal(problem)) = request.extensions().get::<EarlyRefusal>() {
-        return problem.clone().into_response();
-    }
     let allowance = match edge.limits.network(context, request.uri().path()) {
         Ok(allowance) => allowance,
         Err(problem) => return problem.into_response(),
     };
-    edge.body_limit.apply(&mut request);
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    let mut response = answer.unwrap_or_else(panicked);
+    let mut response = if let Some(EarlyRefusal(problem)) = request.extensions().get() {
+        problem.clone().into_response()
+    } else {
+        edge.body_limit.apply(&mut request);
+        let answer = AssertUnwindSafe(compressed(request, next)).catch_unwind().await;
+        answer.unwrap_or_else(panicked)
+    };
     if let Some(allowance) = allowance {
         allowance.tell(&mut response);
     }
     response
+}
+
+/// Answers, in fewer bytes if the client takes them. The layer stands around the layered router by
+/// hand: among the router's own it would be copied, with all inside of it, for each request.
+async fn compressed(request: Request, next: Next) -> Response {
+    let next = next.map_response(|mut response: Response| {
+        let size = Size(response.body().size_hint().lower());
+        response.extensions_mut().insert(size);
+        response
+    });
+    let Ok(response) = CompressionLayer::new().layer(next).oneshot(request).await;
+    response.map(Body::new)
 }
 
 /// The pages beside the API: probes, metrics, the description, the problem codes.

@@ -1,46 +1,220 @@
 //! A whole body in memory, within its limit and within what the process spends on bodies.
+//!
+//! A bound on what is spent alone would be a gift to whoever begins that many bodies and stalls:
+//! all others would be refused until those are timed out. When it is spent, whichever body has been
+//! arriving longest goes for the one that comes. What has arrived never does.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use axum::body::Bytes;
 use bytes::BytesMut;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use hyper::body::Body;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::problem::{BODY_TOO_LARGE, OVERLOADED, Problem, SLOW_REQUEST};
 
-/// Reads a body. The permit gives its memory back when dropped.
-pub(super) async fn read(
-    mut body: Incoming,
-    limit_bytes: usize,
-    budget: &Arc<Semaphore>,
-) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Problem> {
-    let announced = body.size_hint().lower();
-    if usize::try_from(announced).map_or(true, |announced| announced > limit_bytes) {
-        return Err(Problem::new(&BODY_TOO_LARGE));
+/// What the process spends on bodies.
+#[derive(Debug)]
+pub(super) struct Bodies {
+    /// A permit for each KiB.
+    room: Arc<Semaphore>,
+    arriving: Mutex<Arrivals>,
+}
+
+/// The bodies that are arriving, the oldest first.
+#[derive(Debug, Default)]
+struct Arrivals {
+    next: u64,
+    held: BTreeMap<u64, Held>,
+}
+
+/// What a body holds while it arrives. Taken from it, its reader hears.
+#[derive(Debug)]
+struct Held {
+    room: Option<OwnedSemaphorePermit>,
+    _reader: oneshot::Sender<()>,
+}
+
+impl Bodies {
+    pub(super) fn new(kib: usize) -> Self {
+        Self { room: Arc::new(Semaphore::new(kib)), arriving: Mutex::default() }
     }
-    let mut whole = BytesMut::new();
-    let mut held: Option<OwnedSemaphorePermit> = None;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Problem::malformed("the body ended early"))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if whole.len().saturating_add(data.len()) > limit_bytes {
+
+    /// Reads a body. The permit gives its memory back when dropped.
+    pub(super) async fn read<B: Body<Data = Bytes> + Unpin>(
+        &self,
+        body: B,
+        limit_bytes: usize,
+    ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Problem> {
+        let announced = body.size_hint().lower();
+        if usize::try_from(announced).map_or(true, |announced| announced > limit_bytes) {
             return Err(Problem::new(&BODY_TOO_LARGE));
         }
-        let kib = u32::try_from(data.len().div_ceil(1_024)).unwrap_or(u32::MAX);
-        let more = Arc::clone(budget).try_acquire_many_owned(kib);
-        let more = more.map_err(|_| Problem::new(&OVERLOADED).retry_after(1))?;
-        match &mut held {
-            Some(held) => held.merge(more),
-            None => held = Some(more),
+        if body.is_end_stream() {
+            return Ok((Bytes::new(), None));
         }
-        whole.extend_from_slice(&data);
+        let (arriving, sent_away) = self.begin();
+        tokio::select! {
+            biased;
+            _ = sent_away => Err(overloaded()),
+            read = arriving.read(body, limit_bytes) => read,
+        }
     }
-    Ok((whole.freeze(), held))
+
+    /// A body begins to arrive; the receiver hears if it has to go.
+    fn begin(&self) -> (Arriving<'_>, oneshot::Receiver<()>) {
+        let (reader, sent_away) = oneshot::channel();
+        let mut arriving = self.lock();
+        let number = arriving.next;
+        arriving.next = number.wrapping_add(1);
+        arriving.held.insert(number, Held { room: None, _reader: reader });
+        (Arriving { bodies: self, number, kib: 0 }, sent_away)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arrivals> {
+        self.arriving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A body that is arriving. What it holds is given back when this is dropped.
+struct Arriving<'b> {
+    bodies: &'b Bodies,
+    number: u64,
+    kib: usize,
+}
+
+impl Arriving<'_> {
+    async fn read<B: Body<Data = Bytes> + Unpin>(
+        mut self,
+        mut body: B,
+        limit_bytes: usize,
+    ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Problem> {
+        let mut whole = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Problem::malformed("the body ended early"))?;
+            let Ok(data) = frame.into_data() else { continue };
+            let bytes = whole.len().saturating_add(data.len());
+            if bytes > limit_bytes {
+                return Err(Problem::new(&BODY_TOO_LARGE));
+            }
+            self.grow(bytes)?;
+            whole.extend_from_slice(&data);
+        }
+        let held = self.bodies.lock().held.remove(&self.number).ok_or_else(overloaded)?;
+        Ok((whole.freeze(), held.room))
+    }
+
+    /// Takes room for the body to be so long: what is free, or else what those hold that have been
+    /// arriving longest, this one among them.
+    fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
+        let kib = bytes.div_ceil(1_024);
+        let more = kib.saturating_sub(self.kib);
+        if more == 0 {
+            return Ok(());
+        }
+        let mut arriving = self.bodies.lock();
+        let many = u32::try_from(more).unwrap_or(u32::MAX);
+        loop {
+            let held = arriving.held.get_mut(&self.number).ok_or_else(overloaded)?;
+            if let Ok(more) = Arc::clone(&self.bodies.room).try_acquire_many_owned(many) {
+                match &mut held.room {
+                    Some(room) => room.merge(more),
+                    none => *none = Some(more),
+                }
+                self.kib = kib;
+                return Ok(());
+            }
+            arriving.held.pop_first();
+        }
+    }
+}
+
+impl Drop for Arriving<'_> {
+    fn drop(&mut self) {
+        self.bodies.lock().held.remove(&self.number);
+    }
+}
+
+fn overloaded() -> Problem {
+    Problem::new(&OVERLOADED).retry_after(1)
 }
 
 /// The answer to a body that does not arrive.
 pub(super) fn too_slow() -> Problem {
     Problem::new(&SLOW_REQUEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, iter};
+
+    use futures_util::{FutureExt, StreamExt, future, stream};
+    use http_body_util::{Full, StreamBody};
+    use hyper::body::Frame;
+
+    use super::*;
+
+    const LIMIT: usize = 1 << 20;
+
+    fn pieces(sizes: impl Iterator<Item = usize>) -> impl Body<Data = Bytes> + Unpin {
+        let piece = |size| Ok::<_, Infallible>(Frame::data(vec![b'x'; size].into()));
+        StreamBody::new(stream::iter(sizes.map(piece)))
+    }
+
+    /// So many bytes, and then nothing more.
+    fn stalled(size: usize) -> impl Body<Data = Bytes> + Unpin {
+        let first = Frame::data(Bytes::from(vec![b'x'; size]));
+        let first = stream::once(future::ready(Ok::<_, Infallible>(first)));
+        StreamBody::new(first.chain(stream::pending()))
+    }
+
+    fn whole(size: usize) -> Full<Bytes> {
+        Full::from(vec![b'x'; size])
+    }
+
+    #[tokio::test]
+    async fn a_body_takes_what_it_needs_in_however_many_pieces_it_comes() {
+        let bodies = Bodies::new(2);
+        let (bytes, held) = bodies.read(pieces(iter::repeat_n(1, 1_500)), LIMIT).await.unwrap();
+        assert_eq!((bytes.len(), bodies.room.available_permits()), (1_500, 0));
+        drop(held);
+        assert_eq!(bodies.room.available_permits(), 2);
+        let (bytes, held) = bodies.read(pieces([0; 3].into_iter()), LIMIT).await.unwrap();
+        assert!(bytes.is_empty() && held.is_none());
+    }
+
+    #[tokio::test]
+    async fn who_has_been_sending_longest_goes_when_there_is_no_room() {
+        let bodies = Bodies::new(3);
+        let mut stalled = [1, 2_048].map(|size| Box::pin(bodies.read(stalled(size), LIMIT)));
+        for reading in &mut stalled {
+            assert!(reading.now_or_never().is_none());
+        }
+        let [first, second] = &mut stalled;
+        let (_, arrived) = bodies.read(whole(1_024), LIMIT).await.unwrap();
+        assert_eq!(first.now_or_never().unwrap().unwrap_err().code(), "overloaded");
+        assert!(second.now_or_never().is_none());
+        // What has arrived stays, and so this one is too much even when the second has gone.
+        assert_eq!(bodies.read(whole(3_072), LIMIT).await.unwrap_err().code(), "overloaded");
+        assert_eq!(second.now_or_never().unwrap().unwrap_err().code(), "overloaded");
+        drop(arrived);
+        assert_eq!(bodies.room.available_permits(), 3);
+        assert!(bodies.lock().held.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_is_waited_for_no_longer_gives_its_room_back() {
+        let bodies = Bodies::new(1);
+        let mut reading = Box::pin(bodies.read(stalled(9), LIMIT));
+        assert!(reading.as_mut().now_or_never().is_none());
+        assert_eq!(bodies.room.available_permits(), 0);
+        drop(reading);
+        assert_eq!(bodies.room.available_permits(), 1);
+        assert_eq!(bodies.read(pieces([9].into_iter()), 8).await.unwrap_err().status(), 413);
+        assert!(bodies.lock().held.is_empty());
+    }
 }

@@ -44,7 +44,7 @@ pub(super) async fn serve(
         );
         let (activity, seats) = (activity.clone(), shared.seats.clone());
         async move {
-            let answer = answer.await.map(|body| Outgoing::new(body, &activity, &seats));
+            let answer = Outgoing::answer(answer.await, &activity, &seats);
             drop(under_way);
             Ok::<_, std::convert::Infallible>(answer)
         }

@@ -120,9 +120,9 @@ enum Place {
     ChunkSize,
     /// In a chunk, so many bytes before its end with its line break.
     Chunk(u64),
-    /// In what follows the last chunk.
-    Trailers,
-    /// The body was announced twice. For good.
+    /// In what follows the last chunk, after so many bytes of what ends it.
+    Trailers(usize),
+    /// The body was announced twice, or at a length that nobody honest needs. For good.
     Ambiguous,
     /// Not HTTP/1.1, or beyond understanding. For good.
     Lost,
@@ -158,7 +158,12 @@ impl Scanner {
                     bytes = rest;
                     self.place = if left == 0 { Place::ChunkSize } else { Place::Chunk(left) };
                 }
-                Place::Head | Place::ChunkSize | Place::Trailers => bytes = self.line(bytes),
+                Place::Trailers(matched) => {
+                    let Some((byte, rest)) = bytes.split_first() else { return };
+                    bytes = rest;
+                    self.place = trailer(matched, *byte);
+                }
+                Place::Head | Place::ChunkSize => bytes = self.line(bytes),
             }
         }
     }
@@ -170,8 +175,11 @@ impl Scanner {
             Some(end) => bytes.split_at_checked(end).unwrap_or((bytes, &[])),
             None => (bytes, [].as_slice()),
         };
+        // As many zeros as one likes may stand before the size of a chunk.
+        let zeros = matches!(self.place, Place::ChunkSize) && self.line.is_empty();
+        let part = part.iter().skip_while(|byte| zeros && **byte == b'0');
         let room = LINE_BYTES.saturating_sub(self.line.len());
-        self.line.extend(part.iter().take(room));
+        self.line.extend(part.take(room));
         if end.is_some() {
             let line = std::mem::take(&mut self.line);
             self.end_of_line(line.strip_suffix(b"\r").unwrap_or(&line));
@@ -186,7 +194,6 @@ impl Scanner {
             (Place::Head, true) => std::mem::take(&mut self.head).body(),
             (Place::Head, false) => self.head.line(line),
             (Place::ChunkSize, _) => chunk(line),
-            (Place::Trailers, true) => Place::Head,
             (place, _) => place,
         };
     }
@@ -200,8 +207,13 @@ impl Head {
             return if line.starts_with(b"PRI ") { Place::Lost } else { Place::Head };
         }
         let text = String::from_utf8_lossy(line).to_ascii_lowercase();
-        let Some((name, value)) = text.split_once(':') else { return Place::Lost };
+        let whole = line.len() < LINE_BYTES;
+        let Some((name, value)) = text.split_once(':') else {
+            // A name that is too long to be kept is neither of the two.
+            return if whole { Place::Lost } else { Place::Head };
+        };
         match name.trim() {
+            "content-length" if !whole => return Place::Ambiguous,
             "content-length" => match value.trim().parse() {
                 Ok(length) => self.length = Some(length),
                 Err(_) => return Place::Lost,
@@ -222,15 +234,24 @@ impl Head {
     }
 }
 
-/// The place after the line that tells a chunk's size, extensions ignored.
+/// The place after the line that tells a chunk's size, zeros before it and extensions ignored.
 fn chunk(line: &[u8]) -> Place {
     let text = String::from_utf8_lossy(line);
     let size = text.split(';').next().unwrap_or_default().trim();
     match u64::from_str_radix(size, 16) {
-        Ok(0) => Place::Trailers,
+        _ if size.is_empty() => Place::Trailers(2),
         Ok(size) => Place::Chunk(size.saturating_add(2)),
         Err(_) => Place::Lost,
     }
+}
+
+/// The place after a byte of the trailers. A line break alone does not end a line of them: hyper
+/// reads on, so that what looks like a request there is none.
+fn trailer(matched: usize, byte: u8) -> Place {
+    if b"\r\n\r\n".get(matched) != Some(&byte) {
+        return Place::Trailers(usize::from(byte == b'\r'));
+    }
+    if matched == 3 { Place::Head } else { Place::Trailers(matched.saturating_add(1)) }
 }
 
 /// Skips at most so many bytes; tells how many are still to come.
@@ -277,6 +298,35 @@ mod tests {
         );
         for text in [sized, chunked] {
             assert_eq!(place(&text, 3), Place::Head);
+        }
+    }
+
+    #[test]
+    fn what_is_long_winded_hides_nothing() {
+        let name = format!("GET / HTTP/1.1\r\n{}: y\r\n\r\n", "x".repeat(300));
+        let zeros = "0".repeat(300);
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let chunk = format!("{head}{zeros}5{}\r\nhello\r\n{zeros}\r\n\r\n", " ".repeat(300));
+        let extension = format!("{head}5;{}\r\nhello\r\n0;\r\n\r\n", "x".repeat(300));
+        for before in [name, chunk, extension] {
+            for step in [1, 7, 1_000] {
+                assert_eq!(place(&before, step), Place::Head, "{before}");
+                assert_eq!(place(&format!("{before}{BOTH}"), step), Place::Ambiguous, "{before}");
+            }
+        }
+        let length = format!("POST / HTTP/1.1\r\nContent-Length: {zeros}5\r\n");
+        assert_eq!(place(&length, 7), Place::Ambiguous);
+    }
+
+    #[test]
+    fn what_looks_like_a_request_in_trailers_is_none() {
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+        let none = "POST / HTTP/1.1\nContent-Length: 9999\n\n";
+        for trailers in [format!("\n{none}"), format!("A: b\n\n{none}")] {
+            for step in [1, 2, 3, 1_000] {
+                let text = format!("{head}{trailers}\r\n\r\n{BOTH}");
+                assert_eq!(place(&text, step), Place::Ambiguous, "{trailers}");
+            }
         }
     }
 

@@ -26,6 +26,7 @@ use tokio::{
 };
 
 use activity::Patience;
+use body::Bodies;
 use occupancy::Occupancy;
 use seats::Seats;
 
@@ -37,7 +38,7 @@ use crate::{
     metrics::{Metrics, Refusals},
 };
 
-/// Bytes of bodies held at once, over all connections.
+/// KiB of bodies held at once, over all connections.
 const BODY_BUDGET_KIB: usize = 131_072;
 /// What part of the connections is kept free.
 const SPARE: usize = 16;
@@ -54,8 +55,8 @@ struct Shared {
     requests: Arc<Semaphore>,
     /// Before those that are worked on.
     door: Door,
-    /// A permit for each KiB of body being held.
-    body_budget: Arc<Semaphore>,
+    /// What is held of bodies.
+    bodies: Bodies,
     /// Counts what is refused before or beside the router.
     refusals: Refusals,
 }
@@ -171,7 +172,7 @@ impl Server {
             door,
             refusals,
             seats: Seats::default(),
-            body_budget: Arc::new(Semaphore::new(BODY_BUDGET_KIB)),
+            bodies: Bodies::new(BODY_BUDGET_KIB),
             limits: limits.clone(),
         });
         let (stop, stopping) = watch::channel(false);

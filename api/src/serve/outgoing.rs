@@ -9,16 +9,22 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use axum::body::{Body, Bytes};
+use axum::{
+    body::{Body, Bytes},
+    response::Response,
+};
 use hyper::body::{Body as _, Frame, SizeHint};
 
 use super::{
     activity::{Activity, Taking},
     seats::Seats,
 };
+use crate::edge::Size;
 
 /// Bytes of a piece: what the least rate takes no longer for than a client is waited for.
 const PIECE: usize = 2_048;
+/// What compressing an answer takes beside its body. Only then is a length not known.
+const COMPRESSOR_BYTES: usize = 320 << 10;
 
 /// A body on its way.
 pub(super) struct Outgoing {
@@ -29,12 +35,24 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn new(body: Body, activity: &Activity, seats: &Seats) -> Self {
-        let bytes = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        let taking = activity.taking(bytes);
+    /// Sends an answer on its way.
+    pub(super) fn answer(
+        response: Response,
+        activity: &Activity,
+        seats: &Seats,
+    ) -> http::Response<Self> {
+        let taking = activity.taking(memory(&response));
         seats.keep_answers_within_bounds();
-        Self { body, rest: Bytes::new(), taking }
+        response.map(|body| Self { body, rest: Bytes::new(), taking })
     }
+}
+
+/// Bytes of memory that an answer takes until its client has taken it.
+fn memory(response: &Response) -> usize {
+    let body = response.body().size_hint();
+    let size = response.extensions().get().map_or(body.lower(), |Size(size)| *size);
+    let compressor = if body.exact().is_none() { COMPRESSOR_BYTES } else { 0 };
+    usize::try_from(size).unwrap_or(usize::MAX).saturating_add(compressor)
 }
 
 impl hyper::body::Body for Outgoing {
@@ -76,5 +94,22 @@ impl hyper::body::Body for Outgoing {
             hint.set_upper(upper.saturating_add(rest));
         }
         hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+    use futures_util::stream;
+
+    use super::*;
+
+    #[test]
+    fn compressing_takes_memory_whatever_is_compressed() {
+        assert_eq!(memory(&"abc".into_response()), 3);
+        let frames = stream::empty::<Result<Bytes, axum::Error>>();
+        let mut zipped = Body::from_stream(frames).into_response();
+        zipped.extensions_mut().insert(Size(3));
+        assert_eq!(memory(&zipped), COMPRESSOR_BYTES + 3);
     }
 }

@@ -116,6 +116,32 @@ async fn a_body_announced_twice_is_refused_and_the_connection_closed() {
 }
 
 #[tokio::test]
+async fn a_body_announced_twice_is_refused_whatever_came_before() {
+    let running = start(|_| ()).await;
+    let chunked = "Transfer-Encoding: chunked\r\n";
+    let zeros = "0".repeat(300);
+    let none = "POST / HTTP/1.1\nContent-Length: 9999\n\n";
+    for before in [
+        post_echo(&format!("{}: y\r\nContent-Length: 2\r\n", "x".repeat(300)), "{}"),
+        post_echo(chunked, &format!("{zeros}2\r\n{{}}\r\n{zeros}\r\n\r\n")),
+        post_echo(chunked, &format!("2\r\n{{}}\r\n0\r\nA: b\n\n{none}\r\n\r\n")),
+    ] {
+        let mut stream = running.connect().await;
+        stream.write_all(before.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"{}") {
+            assert!(stream.read_buf(&mut answer).await.unwrap() > 0, "{before}");
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200 "), "{before}");
+        let twice = post_echo("Content-Length: 7\r\nTransfer-Encoding: chunked\r\n", "2\r\n{}");
+        let twice = format!("{twice}\r\n0\r\n\r\n");
+        stream.write_all(twice.as_bytes()).await.unwrap();
+        let answer = read_to_end(stream).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{before}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn too_much_is_refused() {
     let running = start(|config| config.http.body_limit_bytes = 1_024).await;
     let large = post_echo("Content-Length: 2000\r\n", &"x".repeat(2_000));
@@ -131,6 +157,21 @@ async fn too_much_is_refused() {
     let header = format!("X-Long: {}\r\n", "y".repeat(17_000));
     let answer = running.talk(&post_echo(&header, "")).await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
+
+#[tokio::test]
+async fn what_is_refused_before_it_is_read_counts_as_asked() {
+    let running = start(|config| config.rate_limit.per_address_per_minute = 1).await;
+    let twice = post_echo("Content-Length: 7\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n");
+    for status in [400, 429] {
+        let answer = running.talk(&twice).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.contains("ratelimit-remaining: 0\r\n"), "{answer}");
+    }
+    // A probe is not counted, so it may send nothing.
+    let probe = "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n";
+    let answer = running.talk(probe).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
 
 #[tokio::test]
@@ -272,15 +313,15 @@ async fn a_crowd_waits_to_be_accepted_and_is_not_dropped() {
     assert_eq!(crowd.await.unwrap().unwrap().len(), 400);
 }
 
-/// An HTTP/2 client that gives answers no window, asks for something large if it is to, and shows
-/// by pings that it is still there.
-async fn pings_until_cut_off(mut stream: TcpStream, asks: bool) {
+/// Asks for something large on HTTP/2, and for that in fewer bytes.
+const LARGE: &[u8] = b"\0\0\x0d\x01\x05\0\0\0\x01\x82\x86\x04\x06/large\x01\x01x";
+const ZIPPED: &[u8] = b"\0\0\x0e\x01\x05\0\0\0\x01\x82\x86\x04\x06/large\x01\x01x\x90";
+
+/// An HTTP/2 client that gives answers no window, asks, and shows by pings that it is still there.
+async fn pings_until_cut_off(mut stream: TcpStream, asks: &[u8]) {
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0";
-    let large = b"\0\0\x0d\x01\x05\0\0\0\x01\x82\x86\x04\x06/large\x01\x01x";
     stream.write_all(preface).await.unwrap();
-    if asks {
-        stream.write_all(large).await.unwrap();
-    }
+    stream.write_all(asks).await.unwrap();
     let mut word = [0; 1_024];
     loop {
         let read = time::timeout(Duration::from_millis(100), stream.read(&mut word)).await;
@@ -297,14 +338,23 @@ async fn pings_until_cut_off(mut stream: TcpStream, asks: bool) {
 #[tokio::test]
 async fn who_never_opens_a_window_is_cut_off() {
     let running = start(|config| config.http.body_timeout_seconds = 1).await;
-    let gone = pings_until_cut_off(running.connect().await, true);
+    let gone = pings_until_cut_off(running.connect().await, LARGE);
+    time::timeout(Duration::from_secs(20), gone).await.unwrap();
+}
+
+#[tokio::test]
+async fn answers_in_fewer_bytes_take_the_memory_of_all() {
+    let running = start(|config| config.http.body_timeout_seconds = 600).await;
+    let clients = [running.connect().await, running.connect().await, running.connect().await];
+    let gone = clients.map(|client| Box::pin(pings_until_cut_off(client, ZIPPED)));
+    let gone = futures_util::future::select_all(gone);
     time::timeout(Duration::from_secs(20), gone).await.unwrap();
 }
 
 #[tokio::test]
 async fn pings_keep_no_connection_open() {
     let running = start(|config| config.http.header_timeout_seconds = 1).await;
-    let gone = pings_until_cut_off(running.connect().await, false);
+    let gone = pings_until_cut_off(running.connect().await, b"");
     time::timeout(Duration::from_secs(20), gone).await.unwrap();
 }
 
