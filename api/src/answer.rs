@@ -278,7 +278,7 @@ impl From<QueryError> for Problem {
 impl From<Lagging> for Problem {
     fn from(lagging: Lagging) -> Self {
         match lagging {
-            Lagging::Behind { .. } => {
+            Lagging::Behind { .. } | Lagging::Beyond { .. } => {
                 Self::new(&PROJECTION_LAGGING).retry_after(1).detail(lagging.to_string())
             }
             Lagging::Unavailable(fault) => fault.into(),

@@ -31,12 +31,12 @@ use crate::{
     app::App,
     authority::{Proof, Standing},
     clock::mint,
-    context::RequestContext,
-    crypto::{apikey::ApiKeySecret, password::HashError},
+    context::{Network, RequestContext},
+    crypto::apikey::ApiKeySecret,
     door,
     extract::{self, IdempotencyKey, MinPosition},
     key_use,
-    problem::{INVALID_TOKEN, OVERLOADED, Problem},
+    problem::{INVALID_TOKEN, Problem},
     routes::{API_PREFIX, Access},
 };
 
@@ -141,7 +141,7 @@ impl Call {
         // Whoever may ask without a proof is not stopped by a stale one.
         let proof = match access.is_public() {
             true => None,
-            false => Some(proof(parts, app, now).await?),
+            false => Some(proof(parts, app, &request, now).await?),
         };
         let named = Named::read(parts, app).await?;
         let caller = if let Some(proof) = proof {
@@ -281,7 +281,12 @@ fn caller(proof: Proof, standing: &Standing, workspace: Option<WorkspaceId>) -> 
 }
 
 /// The proof of identity a request carries.
-async fn proof(parts: &Parts, app: &App, now: Timestamp) -> Result<Proof, Problem> {
+async fn proof(
+    parts: &Parts,
+    app: &App,
+    request: &RequestContext,
+    now: Timestamp,
+) -> Result<Proof, Problem> {
     let refused = || Problem::new(&INVALID_TOKEN);
     let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next().ok_or_else(refused)?;
@@ -294,42 +299,56 @@ async fn proof(parts: &Parts, app: &App, now: Timestamp) -> Result<Proof, Proble
         return Err(refused());
     }
     if let Some(key) = ApiKeySecret::parse(token) {
-        return api_key(app, &key, now).await;
+        return api_key(app, &key, Network::of(request.client()), now).await;
     }
     let claims = app.tokens.verify(token, now).map_err(|_| refused())?;
     let session = domain::identity::SessionId::from_uuid(claims.sid);
     Ok(Proof::Session(UserId::from_uuid(claims.sub), session))
 }
 
-async fn api_key(app: &App, key: &ApiKeySecret, now: Timestamp) -> Result<Proof, Problem> {
+async fn api_key(
+    app: &App,
+    key: &ApiKeySecret,
+    network: Network,
+    now: Timestamp,
+) -> Result<Proof, Problem> {
     let refused = || Problem::new(&INVALID_TOKEN);
     let owner = match app.verified_keys.owner(key.prefix()) {
         Some(owner) => Some(owner),
         None => app.store.claim_owner("secret.prefix", key.prefix()).await?,
     };
     let Some(principal) = owner.map(ServicePrincipalId::from_uuid) else {
-        app.verified_keys.verify_unknown(key, &app.hashing).await.map_err(hashing)?;
+        check(app, key, None, network, now).await?;
         return Err(refused());
     };
     let loaded = app.store.load::<ServicePrincipal>(principal.uuid()).await?;
     let found = loaded.state.keys().find(|(_, known)| known.prefix == key.prefix());
-    let (id, hash): (ApiKeyId, String) = match found {
+    let (id, hash): (ApiKeyId, &str) = match found {
         Some((id, known)) if known.is_live(now) => {
-            (id, known.secret_hash.text().ok_or_else(refused)?.to_owned())
+            (id, known.secret_hash.text().ok_or_else(refused)?)
         }
         Some(_) | None => return Err(refused()),
     };
-    let stored = (principal.uuid(), hash.as_str());
-    let right = app.verified_keys.verify(key, stored, &app.hashing).await.map_err(hashing)?;
+    let right = app.verified_keys.remembers(key, hash)
+        || check(app, key, Some((principal.uuid(), hash)), network, now).await?;
     if right { Ok(Proof::Key(principal, id)) } else { Err(refused()) }
 }
 
-/// Hashing that is refused because too much waits already.
-pub(crate) fn hashing(error: HashError) -> Problem {
-    match error {
-        HashError::Overloaded => Problem::new(&OVERLOADED).retry_after(1),
-        other => Problem::internal(other),
+/// Checks a key by its hash, known or not at the same cost. Wrong ones count as failed sign-ins do:
+/// anybody can invent keys that look right.
+async fn check(
+    app: &App,
+    key: &ApiKeySecret,
+    stored: Option<(Uuid, &str)>,
+    network: Network,
+    now: Timestamp,
+) -> Result<bool, Problem> {
+    let attempt = app.login_guard.begin_key(network, now).await?;
+    let verdict = app.verified_keys.verify(key, stored, &app.hashing).await;
+    if verdict != Ok(false) {
+        attempt.forgive();
     }
+    Ok(verdict?)
 }
 
 /// A command of a client: its idempotency key, made one with the route and the caller, and its

@@ -1,7 +1,8 @@
 //! Probes: is the process alive, has it started, can it serve?
 //!
 //! Owns the three answers. What "can serve" means is plugged in by those who know: the database,
-//! the migrations, the projections.
+//! the migrations, the projections. Probes pass every limit and anybody may ask them, so this refuses
+//! to ask the database once for each, and to tell strangers what it said.
 
 use std::{
     fmt,
@@ -23,10 +24,16 @@ use axum::{
 use futures_util::future::join_all;
 use http::StatusCode;
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 
 /// A probe is asked often; a check that takes longer than this has failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// For how long a finding is told: however many ask, the checks are made about twice a second.
+const KEPT: Duration = Duration::from_millis(500);
 
 /// Asked every few seconds by whoever watches the process, and needed most when it is busy.
 const PROBES: [&str; 4] = ["/healthz", "/readyz", "/startupz", "/metrics"];
@@ -37,7 +44,7 @@ pub fn is_probe(path: &str) -> bool {
     PROBES.contains(&path)
 }
 
-/// The answer of a check: words for people either way.
+/// The answer of a check: words for people either way, and fit for strangers.
 pub type CheckFuture = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
 
 /// A named question, answered in words.
@@ -52,6 +59,9 @@ pub struct Health {
     draining: AtomicBool,
     checks: Vec<Check>,
     timeout: Duration,
+    kept: Duration,
+    /// What was found last, and when. Held by whoever asks for all.
+    found: Mutex<Option<(Instant, Arc<[Finding]>)>>,
 }
 
 impl Default for Health {
@@ -78,9 +88,15 @@ pub struct Finding {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct Report<'a> {
     status: &'static str,
-    checks: Vec<Finding>,
+    checks: &'a [Finding],
+}
+
+/// What strangers are told of a fault that only the log may know.
+pub(crate) fn withheld(check: &'static str, fault: &dyn std::error::Error) -> String {
+    tracing::warn!(check, cause = ?fault, "the process is not ready");
+    "does not answer; the log has the cause".to_owned()
 }
 
 impl Health {
@@ -92,6 +108,8 @@ impl Health {
             draining: AtomicBool::new(false),
             checks: Vec::new(),
             timeout: CHECK_TIMEOUT,
+            kept: KEPT,
+            found: Mutex::new(None),
         }
     }
 
@@ -119,8 +137,21 @@ impl Health {
         self.draining.store(true, Ordering::Release);
     }
 
-    /// Asks every check.
-    pub async fn findings(&self) -> Vec<Finding> {
+    /// What the checks say. They are asked once for all who want to know at a time, and who comes
+    /// a moment later is told the same.
+    pub async fn findings(&self) -> Arc<[Finding]> {
+        let mut found = self.found.lock().await;
+        if let Some((at, findings)) = &*found
+            && at.elapsed() < self.kept
+        {
+            return findings.clone();
+        }
+        let findings: Arc<[Finding]> = self.ask().await.into();
+        *found = Some((Instant::now(), findings.clone()));
+        findings
+    }
+
+    async fn ask(&self) -> Vec<Finding> {
         join_all(self.checks.iter().map(|check| async {
             let answer = timeout(self.timeout, (check.ask)()).await;
             let answer = answer.unwrap_or_else(|_| Err("no answer in time".to_owned()));
@@ -133,7 +164,7 @@ impl Health {
     /// `/healthz`, `/startupz` and `/readyz`.
     pub fn router(self: &Arc<Self>) -> Router {
         Router::new()
-            .route("/healthz", get(async || report(true, Vec::new())))
+            .route("/healthz", get(async || report(true, &[])))
             .route("/startupz", get(startup))
             .route("/readyz", get(ready))
             .with_state(Arc::clone(self))
@@ -141,11 +172,11 @@ impl Health {
 }
 
 async fn startup(State(health): State<Arc<Health>>) -> Response {
-    report(health.started.load(Ordering::Acquire), Vec::new())
+    report(health.started.load(Ordering::Acquire), &[])
 }
 
 async fn ready(State(health): State<Arc<Health>>) -> Response {
-    let mut findings = health.findings().await;
+    let mut findings = health.findings().await.to_vec();
     if health.draining.load(Ordering::Acquire) {
         let detail = "the process is stopping".to_owned();
         findings.push(Finding { name: "draining", ok: false, detail });
@@ -154,10 +185,10 @@ async fn ready(State(health): State<Arc<Health>>) -> Response {
         let detail = "the process has not started".to_owned();
         findings.push(Finding { name: "started", ok: false, detail });
     }
-    report(findings.iter().all(|finding| finding.ok), findings)
+    report(findings.iter().all(|finding| finding.ok), &findings)
 }
 
-fn report(ok: bool, checks: Vec<Finding>) -> Response {
+fn report(ok: bool, checks: &[Finding]) -> Response {
     let (code, status) = match ok {
         true => (StatusCode::OK, "ok"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
@@ -167,8 +198,11 @@ fn report(ok: bool, checks: Vec<Finding>) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use axum::body::Body;
     use http_body_util::BodyExt;
+    use tokio::task::yield_now;
     use tower::ServiceExt;
 
     use super::*;
@@ -208,5 +242,46 @@ mod tests {
         assert_eq!(status, 503);
         assert!(body.contains(r#"{"name":"disk","ok":false,"detail":"full"}"#), "{body}");
         assert!(body.contains("no answer in time"), "{body}");
+    }
+
+    /// A process with one check, and how often that was asked.
+    fn counted() -> (Health, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        let health = Health::new().check("database", move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            async {
+                yield_now().await;
+                Ok("answers".to_owned())
+            }
+        });
+        (health, asked)
+    }
+
+    #[tokio::test]
+    async fn the_checks_are_asked_again_only_a_moment_later() {
+        for (kept, often) in [(Duration::MAX, 1), (Duration::ZERO, 2)] {
+            let (health, asked) = counted();
+            let health = Arc::new(Health { kept, ..health });
+            assert_eq!(probe(&health, "/readyz").await.0, 503);
+            // What the process itself knows is never old.
+            health.started();
+            assert_eq!(probe(&health, "/readyz").await.0, 200);
+            assert_eq!(asked.load(Ordering::Relaxed), often);
+        }
+    }
+
+    #[tokio::test]
+    async fn probes_at_once_wait_for_one_answer() {
+        let (health, asked) = counted();
+        let health = Arc::new(health);
+        join_all((0..100).map(|_| probe(&health, "/readyz"))).await;
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn strangers_are_not_told_what_the_database_said() {
+        let fault = std::io::Error::other("password authentication failed for user ada");
+        assert!(!withheld("database", &fault).contains("ada"));
     }
 }

@@ -12,7 +12,7 @@ use commands::{
 };
 use domain::kernel::Position;
 use eventstore::{Leases, Postgres, Processes, Store};
-use projections::{Positions, Reader, Runner, RunnerHandle};
+use projections::{Lagging, Positions, Reader, Runner, RunnerHandle};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -35,7 +35,7 @@ use crate::{
     database::{Database, DatabaseError},
     domain_proof::Internet,
     edge, gate, gauges,
-    health::Health,
+    health::{Health, withheld},
     jwks,
     key_use::KeyUses,
     mail::{self, MailPost, Mailer, Templates},
@@ -317,14 +317,15 @@ fn checks(app: &App, pool: &PgPool, bell: Option<watch::Receiver<bell::State>>) 
         let pool = asked.clone();
         Box::pin(async move {
             let answer = sqlx::query("SELECT 1").execute(&pool).await;
-            answer.map(|_| "answers".to_owned()).map_err(|error| error.to_string())
+            answer.map(|_| "answers".to_owned()).map_err(|fault| withheld("database", &fault))
         })
     });
     let asked = pool.clone();
     health = health.check("migrations", move || {
         let pool = asked.clone();
         Box::pin(async move {
-            let status = migrations::check(&pool).await.map_err(|error| error.to_string())?;
+            let status = migrations::check(&pool).await;
+            let status = status.map_err(|fault| withheld("migrations", &fault))?;
             if status.is_current() {
                 Ok("current".to_owned())
             } else {
@@ -337,10 +338,16 @@ fn checks(app: &App, pool: &PgPool, bell: Option<watch::Receiver<bell::State>>) 
         let app = asked.clone();
         Box::pin(async move {
             // Compared with the log's true head, not with what this process happens to know.
-            let head = app.store.head().await.map_err(|error| error.to_string())?;
+            let unknown = |fault| withheld("projections", &fault);
+            let head = app.store.head().await.map_err(unknown)?;
             for module in projections::MODULES {
                 let at = app.positions.wait(module.name, head).await;
-                at.map_err(|lagging| lagging.to_string())?;
+                at.map_err(|lagging| match lagging {
+                    Lagging::Unavailable(fault) => unknown(fault),
+                    behind @ (Lagging::Behind { .. } | Lagging::Beyond { .. }) => {
+                        behind.to_string()
+                    }
+                })?;
             }
             Ok(format!("at the head of the log, position {head}"))
         })

@@ -275,6 +275,27 @@ impl Leases {
         Ok(Position(position.unwrap_or_default()))
     }
 
+    /// How far a consumer has come, and how far the log reaches, at one moment.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn position_and_head(
+        &self,
+        consumer: &str,
+        target: &str,
+    ) -> Result<(Position, Position), Unavailable> {
+        let (position, head): (Option<i64>, Option<i64>) = sqlx::query_as(
+            "SELECT (SELECT position FROM eventstore.checkpoints
+                      WHERE consumer = $1 AND target = $2),
+                    (SELECT max(position) FROM eventstore.events)",
+        )
+        .bind(consumer)
+        .bind(target)
+        .fetch_one(&self.pool)
+        .await?;
+        Ok((Position(position.unwrap_or_default()), Position(head.unwrap_or_default())))
+    }
+
     /// All checkpoints.
     ///
     /// # Errors

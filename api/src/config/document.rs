@@ -99,7 +99,7 @@ pub const KEYS: &[Key] = &[
     key("auth.login_window_seconds", "for how long it is refused"),
     key(
         "auth.login_failures_per_minute",
-        "failed sign-ins per network over all accounts before it is slowed",
+        "failed sign-ins per network over all accounts before it is slowed, and as many wrong API keys",
     ),
     key("auth.sign_ups_per_hour", "sign-ups per network"),
     key(

@@ -25,7 +25,7 @@ use crate::{
     app::App,
     crypto::apikey::ApiKeySecret,
     extract::{Limit, Path, Query},
-    gate::{Call, Command, hashing},
+    gate::{Call, Command},
     listing::{List, Listing},
     problem::Problem,
     routes::{Routes, op},
@@ -223,7 +223,7 @@ async fn fresh(
     expires_at: Option<DateTime<Utc>>,
 ) -> Result<(ApiKeySecret, cases::NewSecret), Problem> {
     let key = ApiKeySecret::generate();
-    let secret_hash = key.hash(&call.app.hashing).await.map_err(hashing)?;
+    let secret_hash = key.hash(&call.app.hashing).await?;
     let secret = cases::NewSecret { prefix: key.prefix().to_owned(), secret_hash, expires_at };
     Ok((key, secret))
 }

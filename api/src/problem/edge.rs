@@ -54,11 +54,6 @@ crate::problem_codes! {
         cause: "The thing is in a state that does not allow this, or something unique is taken.",
         fix: "Read the thing again, and decide anew.",
     }
-    IN_FLIGHT = 409 "in-flight" {
-        title: "The same request is still running",
-        cause: "A request with this `Idempotency-Key` has not ended yet.",
-        fix: "Wait for the seconds of `Retry-After`, then send the same request again.",
-    }
     CONTENDED = 409 "contended" {
         title: "Too many changes at once",
         cause: "Other requests changed the same thing again and again while this one was judged; nothing was done.",
@@ -121,7 +116,7 @@ crate::problem_codes! {
     }
     PROJECTION_LAGGING = 503 "projection-lagging" {
         title: "Not yet up to date",
-        cause: "The read tables did not reach the requested position within two seconds.",
+        cause: "The read tables did not reach the requested position within two seconds, or the log itself does not reach that far.",
         fix: "Ask again after the seconds of `Retry-After`, or without `Platform-Position` if older data will do.",
     }
     STORAGE_FULL = 503 "storage-full" {
@@ -133,11 +128,6 @@ crate::problem_codes! {
         title: "Not available for now",
         cause: "Something the request needs, such as the database, does not answer.",
         fix: "Send the same request again after the seconds of `Retry-After`.",
-    }
-    SHUTTING_DOWN = 503 "shutting-down" {
-        title: "This process is stopping",
-        cause: "The process finishes what it has begun and takes nothing new.",
-        fix: "Send the same request again; another process, or the next start, will answer.",
     }
     TIMEOUT = 504 "timeout" {
         title: "No answer in time; the outcome is not known",

@@ -3,8 +3,13 @@
 //! Refused are one account from one network, and a network that guesses at many accounts. The
 //! account's owner, who comes from another network, is never in the way. An attempt counts when
 //! it begins, so that many at once count as many; a success takes it back.
+//!
+//! API keys that have to be hashed to be checked cost what a sign-in costs, and a network that shows
+//! many wrong ones is slowed alike. They are counted apart: a program with a key of yesterday must
+//! not keep the people beside it from signing in.
 
 use std::{
+    hash::{BuildHasher, RandomState},
     num::NonZeroUsize,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -12,12 +17,18 @@ use std::{
 use chrono::TimeDelta;
 use domain::kernel::Timestamp;
 use lru::LruCache;
+use tokio::sync;
 
 use crate::{
     config::{Auth, RateLimit},
     context::Network,
+    door,
     problem::{Problem, TOO_MANY_REQUESTS},
 };
+
+/// Lines in which API keys stand to be checked, one at a time. Two networks may share one, and then
+/// wait for one another.
+const LINES: usize = 1_024;
 
 /// What counts as guessing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +37,7 @@ pub struct LoginRules {
     pub attempts: u32,
     /// In which they count, and for which it is then refused.
     pub window: TimeDelta,
-    /// Failed attempts per minute of a network, over all accounts.
+    /// Failed attempts per minute of a network, over all accounts; and wrong API keys.
     pub network_per_minute: u32,
     /// Most accounts and networks remembered; the least recently seen is forgotten.
     pub capacity: NonZeroUsize,
@@ -65,12 +76,24 @@ impl From<Refused> for Problem {
 pub struct LoginGuard {
     rules: LoginRules,
     memory: Mutex<Memory>,
+    lines: Vec<sync::Mutex<()>>,
+    hasher: RandomState,
 }
 
 #[derive(Debug)]
 struct Memory {
     accounts: LruCache<(String, Network), Failures>,
     networks: LruCache<Network, Bucket>,
+    /// Networks that show API keys.
+    programs: LruCache<Network, Bucket>,
+}
+
+/// An API key about to be checked. It counts as wrong, unless forgiven.
+#[derive(Debug)]
+pub struct KeyAttempt<'a> {
+    guard: &'a LoginGuard,
+    network: Network,
+    _turn: Option<sync::MutexGuard<'a, ()>>,
 }
 
 /// Failures of an account from a network.
@@ -93,8 +116,14 @@ impl LoginGuard {
         let memory = Memory {
             accounts: LruCache::new(rules.capacity),
             networks: LruCache::new(rules.capacity),
+            programs: LruCache::new(rules.capacity),
         };
-        Self { rules, memory: Mutex::new(memory) }
+        Self {
+            rules,
+            memory: Mutex::new(memory),
+            lines: (0..LINES).map(|_| sync::Mutex::new(())).collect(),
+            hasher: RandomState::new(),
+        }
     }
 
     /// An attempt begins. `account` is the digest of what was typed, known or not.
@@ -108,9 +137,7 @@ impl LoginGuard {
         if let Some(seen) = seen.filter(|seen| seen.count >= self.rules.attempts) {
             return Err(until(seen.until, now));
         }
-        let bucket = memory.networks.get(&network).copied();
-        let bucket = bucket.unwrap_or(Bucket { full_at: now });
-        memory.networks.put(network, bucket.take(&self.rules, now)?);
+        take(&mut memory.networks, network, &self.rules, now)?;
         let count = seen.map_or(0, |seen| seen.count).saturating_add(1);
         // The window runs from the first failure until the last one that counts begins the
         // refusal, which lasts a whole window.
@@ -124,13 +151,59 @@ impl LoginGuard {
     pub fn succeeded(&self, account: &str, network: Network) {
         let mut memory = self.lock();
         memory.accounts.pop(&(account.to_owned(), network));
-        if let Some(bucket) = memory.networks.get_mut(&network) {
-            bucket.full_at -= self.rules.interval();
-        }
+        give_back(&mut memory.networks, network, &self.rules);
+    }
+
+    /// An API key is to be checked that has to be hashed for it. A network has one checked at a
+    /// time: so a key that many show at once is hashed once and counted once, and nobody fills the
+    /// line of the hashes by himself.
+    ///
+    /// # Errors
+    /// [`Refused`]; then the key does not count either.
+    pub async fn begin_key(
+        &self,
+        network: Network,
+        now: Timestamp,
+    ) -> Result<KeyAttempt<'_>, Refused> {
+        let turn = self.turn(network).await;
+        take(&mut self.lock().programs, network, &self.rules, now)?;
+        Ok(KeyAttempt { guard: self, network, _turn: turn })
+    }
+
+    async fn turn(&self, network: Network) -> Option<sync::MutexGuard<'_, ()>> {
+        let hash = usize::try_from(self.hasher.hash_one(network)).unwrap_or_default();
+        let line = self.lines.get(hash % LINES)?;
+        // Whoever is next may have to wait for a place at the door: that keeps nobody but its own
+        // network waiting, and not for long.
+        Some(door::aside(line.lock()).await)
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl KeyAttempt<'_> {
+    /// The key was right, or could not be checked.
+    pub fn forgive(self) {
+        give_back(&mut self.guard.lock().programs, self.network, &self.guard.rules);
+    }
+}
+
+fn take(
+    buckets: &mut LruCache<Network, Bucket>,
+    network: Network,
+    rules: &LoginRules,
+    now: Timestamp,
+) -> Result<(), Refused> {
+    let bucket = buckets.get(&network).copied().unwrap_or(Bucket { full_at: now });
+    buckets.put(network, bucket.take(rules, now)?);
+    Ok(())
+}
+
+fn give_back(buckets: &mut LruCache<Network, Bucket>, network: Network, rules: &LoginRules) {
+    if let Some(bucket) = buckets.get_mut(&network) {
+        bucket.full_at -= rules.interval();
     }
 }
 
@@ -162,6 +235,7 @@ fn until(end: Timestamp, now: Timestamp) -> Refused {
 #[cfg(test)]
 mod tests {
     use domain::kernel::testing::at;
+    use futures_util::FutureExt;
 
     use super::*;
 
@@ -234,6 +308,30 @@ mod tests {
         assert_eq!(guard.begin("another", network(1), at(2)), Ok(()));
         assert!(guard.begin("yet another", network(1), at(2)).is_err());
         assert_eq!(guard.begin("another", network(2), at(2)), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_network_that_shows_wrong_keys_is_slowed_and_its_people_sign_in() {
+        let guard = guard();
+        for _ in 0..30 {
+            guard.begin_key(network(1), at(0)).await.unwrap();
+        }
+        let refused = guard.begin_key(network(1), at(0)).await;
+        assert_eq!(refused.unwrap_err(), Refused { retry_after_seconds: 2 });
+        assert_eq!(guard.begin("ada", network(1), at(0)), Ok(()));
+        for _ in 0..100 {
+            guard.begin_key(network(1), at(2)).await.unwrap().forgive();
+        }
+        assert!(guard.begin_key(network(2), at(0)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_network_has_one_key_checked_at_a_time() {
+        let guard = guard();
+        let first = guard.begin_key(network(1), at(0)).await.unwrap();
+        assert!(guard.begin_key(network(1), at(0)).now_or_never().is_none());
+        drop(first);
+        assert!(guard.begin_key(network(1), at(0)).now_or_never().is_some());
     }
 
     #[test]

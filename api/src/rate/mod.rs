@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue};
 use uuid::Uuid;
 
 pub use limiter::{Allowance, Limiter, Per};
-pub use login_guard::{LoginGuard, LoginRules, Refused};
+pub use login_guard::{KeyAttempt, LoginGuard, LoginRules, Refused};
 
 use crate::{
     config::Config,

@@ -96,8 +96,8 @@ pub async fn send(
             (503, Some(_), Some(_)) | (504, Some("timeout"), _) => {
                 Ok(Outcome::Unknown(Some(answer)))
             }
-            // Still at work on an earlier try, or outrun by others: asked again, it will tell.
-            (409, Some("in-flight" | "contended"), Some(_)) => Ok(Outcome::Unknown(Some(answer))),
+            // Outrun by others: asked again, it will tell.
+            (409, Some("contended"), Some(_)) => Ok(Outcome::Unknown(Some(answer))),
             _ => Err(unexpected(&ask.path, &answer)),
         },
         Err(fault) if fault.is_timeout() && !fault.is_connect() => {

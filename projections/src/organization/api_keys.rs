@@ -226,17 +226,6 @@ pub async fn by_id(
     reader.one(query).await
 }
 
-/// The key of a public part, live or not, of whatever organization: it is the key that says in
-/// whose name its bearer acts.
-///
-/// # Errors
-/// If the database cannot be asked.
-pub async fn by_prefix(reader: &Reader, prefix: &str) -> Result<Option<ApiKeyRow>, QueryError> {
-    let mut query = Query::of::<ApiKeyRow>(&TenantScope::Platform);
-    query.push(" AND t.prefix = ").push_bind(prefix.to_owned());
-    reader.one(query).await
-}
-
 #[cfg(test)]
 mod tests {
     use domain::kernel::{Personal, testing::at};

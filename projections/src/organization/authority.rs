@@ -1,16 +1,15 @@
 //! What a principal may do, and how fresh that answer is: the question behind every request.
 //!
 //! Owns the rule of what counts: roles in force and not archived, inside an organization only for
-//! its active members; for the bearer of a key, what the key carries and nothing else. Refuses to
-//! cache: each answer is one statement, whose snapshot also says how far the tables are.
+//! its active members. Refuses to cache: each answer is one statement, whose snapshot also says how
+//! far the tables are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     kernel::{Position, Timestamp},
     organization::{
-        ApiKeyId, OrganizationId, Principal, PrincipalKind, WorkspaceId,
-        organization::OrganizationStatus,
+        OrganizationId, Principal, PrincipalKind, WorkspaceId, organization::OrganizationStatus,
     },
 };
 use sqlx::{Postgres, QueryBuilder, Row as _, postgres::PgRow};
@@ -50,7 +49,7 @@ impl Authority {
 /// Query 12: what the roles of a principal let it do, everywhere and in one organization.
 ///
 /// Roles of a service principal need no membership. What the bearer of one of its keys may do is
-/// another question: [`of_key`].
+/// another question: what the key carries, and nothing else.
 ///
 /// # Errors
 /// If the database cannot be asked.
@@ -83,31 +82,6 @@ pub async fn grants(
         Some(organization) => TenantScope::PrincipalIn(principal.id, organization),
         None => TenantScope::Principal(principal.id),
     };
-    answer(reader, Query::over(query, &scope)).await
-}
-
-/// What the bearer of a key may do: what the key carries while it is live, in its own organization
-/// or workspace. Roles of its principal do not widen it.
-///
-/// # Errors
-/// If the database cannot be asked.
-pub async fn of_key(
-    reader: &Reader,
-    key: ApiKeyId,
-    organization: Option<OrganizationId>,
-    now: Timestamp,
-) -> Result<Authority, QueryError> {
-    let mut query = header(organization, None);
-    query.push(
-        " SELECT h.position, h.status::text, h.is_member, true, k.workspace_id, k.scopes
-            FROM header h
-            LEFT JOIN organization.api_keys k ON k.revoked_at IS NULL AND k.id = ",
-    );
-    query.push_bind(key.uuid()).push(" AND k.organization_id = ");
-    query.push_bind(organization.map(OrganizationId::uuid));
-    query.push(" AND (k.expires_at IS NULL OR k.expires_at > ").push_bind(now).push(")");
-    // A key has no rows of its own: outside of an organization there is nothing to see.
-    let scope = organization.map_or(TenantScope::Principal(key.uuid()), TenantScope::Organization);
     answer(reader, Query::over(query, &scope)).await
 }
 

@@ -281,16 +281,6 @@ pub async fn by_id(
     reader.one(query).await
 }
 
-/// Query 6: one organization, by its slug, of all there are.
-///
-/// # Errors
-/// If the database cannot be asked.
-pub async fn by_slug(reader: &Reader, slug: &str) -> Result<Option<OrganizationRow>, QueryError> {
-    let mut query = Query::of::<OrganizationRow>(&TenantScope::Platform);
-    query.push(" AND t.slug = ").push_bind(slug.to_owned());
-    reader.one(query).await
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;

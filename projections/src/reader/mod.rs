@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(6);
 /// How long to rest between two attempts.
 const REST: Duration = Duration::from_millis(20);
 
+/// One connection for operators to so many for tenants.
+const OPERATORS_PART: u32 = 4;
+
 /// Reads tables.
 #[derive(Debug, Clone)]
 pub struct Reader {
@@ -41,7 +44,7 @@ impl Reader {
     #[must_use]
     pub fn new(login: &PgConnectOptions, most: u32) -> Self {
         let tenants = connections(login, Role::App, most);
-        let operators = connections(login, Role::Operator, most.div_ceil(4));
+        let operators = connections(login, Role::Operator, most.div_ceil(OPERATORS_PART));
         Self { tenants, operators }
     }
 

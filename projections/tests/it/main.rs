@@ -20,3 +20,5 @@ mod replay;
 mod runner;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod wait;

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{root, table};
+use super::{DOCUMENT, root, table};
 use crate::cli::Place;
 
 /// The value of `const NAME: … = …;` in a source.
@@ -31,6 +31,11 @@ fn told(text: &str) -> u64 {
     }
 }
 
+/// The value of a constant of the code.
+fn source(path: &str, name: &str) -> u64 {
+    constant(&fs::read_to_string(root().join(path)).unwrap(), name)
+}
+
 #[test]
 fn bounds_are_those_of_the_code() {
     let settings = Place::new().run(&["config", "check", "--json"]).with(0).json();
@@ -47,9 +52,33 @@ fn bounds_are_those_of_the_code() {
         let words: Vec<_> = place.split('`').filter(|word| !word.trim().is_empty()).collect();
         let found = match words[..] {
             [key] => setting(key),
-            [path, name] => constant(&fs::read_to_string(root().join(path)).unwrap(), name),
+            [path, name] => source(path, name),
+            [key, " divided by ", path, name] => setting(key).div_ceil(source(path, name)),
             _ => panic!("{what}: {place}"),
         };
         assert_eq!(bound, found, "{what}: {place}");
+    }
+}
+
+#[test]
+fn the_connections_of_a_process_add_up() {
+    let rows = table("Bounds");
+    let bounds = [
+        "connections of the pool",
+        "connections that read tables for tenants",
+        "connections that read tables for operators",
+        "connections that read the log",
+    ];
+    let bounds = bounds.map(|what| told(rows.iter().find(|row| row[0] == what).unwrap()[1]));
+    let modules = u64::try_from(projections::MODULES.len()).unwrap();
+    let writer = 1;
+    let all = bounds.iter().sum::<u64>() + writer + modules;
+    let terms = bounds.map(|bound| bound.to_string()).join(" + ");
+    let room = (100 - 3) / all;
+    let text = DOCUMENT.split_once("Connections to the database of one process:").unwrap().1;
+    let text = text.split_once("\n\n").unwrap().0.replace('\n', " ");
+    for said in [format!("({terms})"), format!("({modules}): {all},"), format!("{room} processes")]
+    {
+        assert!(text.contains(&said), "{said}: {text}");
     }
 }

@@ -15,6 +15,7 @@ mod workspaces;
 
 use std::time::Duration;
 
+use api::config::Config;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -163,7 +164,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let server = Server::start().await;
+        Self::with(|_| {}).await
+    }
+
+    /// With a changed configuration.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let server = Server::with(change).await;
         let (ada, bob) = tokio::join!(server.user("ada"), server.user("bob"));
         let acme = ada.organization("acme").await;
         Self { server, ada, bob, acme }

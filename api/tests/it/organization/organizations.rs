@@ -37,6 +37,21 @@ async fn an_organization_comes_whole_and_is_found_by_id_and_slug() {
 }
 
 #[tokio::test]
+async fn a_position_that_nobody_was_told_is_refused() {
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    let acme = ada.organization("acme").await;
+    let answer = ada.get_at(&format!("/organizations/{acme}"), "1000000").await;
+    refused(&answer, StatusCode::SERVICE_UNAVAILABLE, "projection-lagging");
+    assert!(
+        answer.body["detail"].as_str().unwrap().starts_with("the log has come to"),
+        "{answer:?}"
+    );
+    assert!(answer.header("retry-after").is_some());
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_an_organization_is_refused_field_by_field() {
     let server = Server::start().await;
     let ada = server.user("ada").await;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use api::crypto::apikey::ApiKeySecret;
+use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::json;
 
 use super::{World, deleted, eventually, id_of, invalid, missing, posted, refused};
-use crate::support::{Client, key};
+use crate::support::{Client, PASSWORD, key};
 
 const READ: &str = "organization.membership.read";
 
@@ -135,5 +137,42 @@ async fn what_is_wrong_with_a_key_is_named() {
     let nowhere = json!({"name": "X", "workspace_id": api::clock::mint()});
     missing(&world.ada.post(&principals, &nowhere).await);
     invalid(&world.ada.get(&world.path("/api-keys?live=maybe")).await, "?live");
+    world.server.stop().await;
+}
+
+#[tokio::test]
+async fn who_invents_keys_is_slowed_and_nobody_else() {
+    let world = World::with(|config| config.auth.login_failures_per_minute = 3).await;
+    let program = program(&world).await;
+    let (_, known) = issue(&world, &program).await;
+    let members = world.path("/members");
+    assert_eq!(known.get(&members).await.status, StatusCode::OK);
+    let invented = || world.server.bearer(&ApiKeySecret::generate().text());
+    for _ in 0..3 {
+        refused(&invented().get(&members).await, StatusCode::UNAUTHORIZED, "invalid-token");
+    }
+    let slowed = invented().get(&members).await;
+    refused(&slowed, StatusCode::TOO_MANY_REQUESTS, "too-many-requests");
+    assert!(slowed.header("retry-after").is_some());
+    // A key that was shown before needs no look, and people are not programs.
+    assert_eq!(known.get(&members).await.status, StatusCode::OK);
+    world.server.sign_in("ada@example.org", PASSWORD).await;
+    world.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_many_show_at_once_counts_as_one() {
+    let world = World::with(|config| {
+        config.auth.login_failures_per_minute = 2;
+        // Long enough for all of them to come meanwhile.
+        config.auth.password_memory_kib = 32_768;
+    });
+    let world = world.await;
+    let program = program(&world).await;
+    let (_, client) = issue(&world, &program).await;
+    let members = world.path("/members");
+    let answers = join_all((0..50).map(|_| client.get(&members))).await;
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status != StatusCode::OK).collect();
+    assert!(refused.is_empty(), "{refused:?}");
     world.server.stop().await;
 }

@@ -15,7 +15,7 @@ use domain::{
 use projections::organization::authority::{self, Authority};
 
 use super::{
-    Tenants, api_keys,
+    Tenants,
     roles::{revoked, someone},
 };
 use crate::support::mint;
@@ -125,42 +125,6 @@ async fn a_service_principal_needs_no_membership() {
     let reader = tenants.folded().await;
     let held = authority::grants(&reader, robot, Some(tenants.acme), at(0)).await.unwrap();
     assert_eq!((held.inside, held.membership_active), (set(&["inside"]), false));
-}
-
-#[tokio::test]
-async fn a_key_carries_its_scopes_at_home_and_nothing_else() {
-    let tenants = Tenants::new().await;
-    let acme = tenants.acme;
-    let (principal, key) = tenants.key((acme, None), "key_aaaaaaaa", |_| Vec::new()).await;
-    let robot = Principal { kind: PrincipalKind::Service, id: principal.uuid() };
-    tenants.grant("inside", robot, Scope::Organization(acme)).await;
-    tenants.grant("everywhere", robot, Scope::Platform).await;
-    let workspace = WorkspaceId::from_uuid(mint());
-    let (_, narrow) = tenants.key((acme, Some(workspace)), "key_bbbbbbbb", |_| Vec::new()).await;
-    let (_, ended) = tenants.key((acme, None), "key_cccccccc", api_keys::revoked).await;
-    let reader = tenants.folded().await;
-
-    let scopes = BTreeSet::from(["organization.workspace.read".to_owned()]);
-    let held = authority::of_key(&reader, key, Some(acme), at(99)).await.unwrap();
-    let expected = Authority {
-        position: tenants.world.store.head().await.unwrap(),
-        organization_status: Some(OrganizationStatus::Active),
-        inside: scopes.clone(),
-        ..Authority::default()
-    };
-    assert_eq!(held, expected);
-    let held = authority::of_key(&reader, narrow, Some(acme), at(99)).await.unwrap();
-    assert_eq!(held.workspace, BTreeMap::from([(workspace, scopes)]));
-    assert_eq!(held.inside, BTreeSet::new());
-    for (key, organization, now) in [
-        (key, Some(acme), at(100)),
-        (key, Some(tenants.other), at(99)),
-        (key, None, at(99)),
-        (ended, Some(acme), at(99)),
-    ] {
-        let held = authority::of_key(&reader, key, organization, now).await.unwrap();
-        assert_eq!((held.platform.len(), held.inside.len(), held.workspace.len()), (0, 0, 0));
-    }
 }
 
 #[tokio::test]
