@@ -75,6 +75,10 @@ CREATE TABLE eventstore.subject_keys (
   CONSTRAINT subject_keys_destroyed_ck CHECK ((wrapped IS NULL) = (destroyed_at IS NOT NULL))
 );
 
+-- The epochs of leases. None is ever used twice, not even by a checkpoint that takes the place of
+-- one that is gone.
+CREATE SEQUENCE eventstore.epochs;
+
 -- How far each consumer has come, and who may move it.
 CREATE TABLE eventstore.checkpoints (
   consumer    text   NOT NULL,     -- a module of projections, or a policy
@@ -287,6 +291,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON eventstore.unique_claims, eventstore.pro
   TO commonhold_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON eventstore.checkpoints, eventstore.parked
   TO commonhold_app, commonhold_projector;
+GRANT USAGE ON SEQUENCE eventstore.epochs TO commonhold_app, commonhold_projector;
 GRANT EXECUTE ON FUNCTION eventstore.append_batch TO commonhold_app;
 -- The running platform says whether it is up to date.
 GRANT SELECT ON public.schema_migrations TO commonhold_app;

@@ -1,4 +1,5 @@
-//! Who may move a checkpoint: one process at a time, told apart by an epoch that only rises.
+//! Who may move a checkpoint: one process at a time, told apart by an epoch that only rises and
+//! is never used twice.
 //!
 //! A runner that lost its lease cannot commit: its epoch no longer matches, and rows and
 //! checkpoint stand or fall in one transaction.
@@ -6,7 +7,10 @@
 use std::time::Duration;
 
 use domain::kernel::Position;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row, postgres::PgRow};
+use sqlx::{
+    AssertSqlSafe, PgConnection, PgPool, Row,
+    postgres::{PgQueryResult, PgRow},
+};
 use uuid::Uuid;
 
 use crate::backend::Unavailable;
@@ -37,6 +41,11 @@ impl Lease {
     fn of(consumer: &str, target: &str, row: &PgRow) -> Self {
         let (consumer, target) = (consumer.to_owned(), target.to_owned());
         Self { consumer, target, epoch: row.get(0), position: Position(row.get(1)) }
+    }
+
+    /// That what was done to the checkpoint found it under this lease.
+    fn held(&self, done: &PgQueryResult) -> Result<(), Fenced> {
+        if done.rows_affected() == 1 { Ok(()) } else { Err(Fenced::Lost(self.consumer.clone())) }
     }
 }
 
@@ -90,10 +99,11 @@ impl Leases {
         let row = sqlx::query(
             "INSERT INTO eventstore.checkpoints AS c
                  (consumer, target, position, fingerprint, owner, epoch, lease_until)
-             VALUES ($1, $2, 0, '', $3, 1, clock_timestamp() + $4)
+             VALUES ($1, $2, 0, '', $3, nextval('eventstore.epochs'), clock_timestamp() + $4)
              ON CONFLICT (consumer, target) DO UPDATE
                 SET owner = $3, lease_until = clock_timestamp() + $4,
-                    epoch = c.epoch + (c.owner IS DISTINCT FROM $3)::int
+                    epoch = CASE WHEN c.owner IS NOT DISTINCT FROM $3 THEN c.epoch
+                                 ELSE nextval('eventstore.epochs') END
               WHERE c.owner IS NOT DISTINCT FROM $3 OR c.lease_until < clock_timestamp()
              RETURNING epoch, position",
         )
@@ -128,7 +138,7 @@ impl Leases {
         .bind(HELD)
         .execute(transaction)
         .await?;
-        if moved.rows_affected() == 1 { Ok(()) } else { Err(Fenced::Lost(lease.consumer.clone())) }
+        lease.held(&moved)
     }
 
     /// Keeps a lease that is not used for a while.
@@ -146,15 +156,54 @@ impl Leases {
         .bind(HELD)
         .execute(&self.pool)
         .await?;
-        if kept.rows_affected() == 1 { Ok(()) } else { Err(Fenced::Lost(lease.consumer.clone())) }
+        lease.held(&kept)
     }
 
-    /// Removes checkpoints whose target is gone.
+    /// Begins a target anew, from the start of the log and with nothing parked, inside the
+    /// transaction that makes its tables anew. The lease stays whose it is.
     ///
     /// # Errors
-    /// If the log cannot be reached.
-    pub async fn remove(&self, consumer: &str, target: &str) -> Result<(), Unavailable> {
-        clear(&mut *self.pool.acquire().await?, consumer, target).await
+    /// [`Fenced::Lost`] if it is another's by now: the transaction must be rolled back.
+    pub async fn restart(
+        transaction: &mut PgConnection,
+        lease: &Lease,
+        fingerprint: &str,
+    ) -> Result<Lease, Fenced> {
+        let begun = sqlx::query(
+            "UPDATE eventstore.checkpoints
+                SET position = 0, fingerprint = $4, moved_at = clock_timestamp(),
+                    lease_until = clock_timestamp() + $5
+              WHERE consumer = $1 AND target = $2 AND epoch = $3",
+        )
+        .bind(&lease.consumer)
+        .bind(&lease.target)
+        .bind(lease.epoch)
+        .bind(fingerprint)
+        .bind(HELD)
+        .execute(&mut *transaction)
+        .await?;
+        lease.held(&begun)?;
+        unpark(transaction, &lease.consumer, &lease.target).await?;
+        Ok(Lease { position: Position(0), ..lease.clone() })
+    }
+
+    /// Removes the checkpoint of a target that is given up, inside the transaction that drops its
+    /// tables, if any.
+    ///
+    /// # Errors
+    /// [`Fenced::Lost`] if it is another's by now: the transaction must be rolled back.
+    pub async fn remove(transaction: &mut PgConnection, lease: &Lease) -> Result<(), Fenced> {
+        let gone = sqlx::query(
+            "DELETE FROM eventstore.checkpoints
+              WHERE consumer = $1 AND target = $2 AND epoch = $3",
+        )
+        .bind(&lease.consumer)
+        .bind(&lease.target)
+        .bind(lease.epoch)
+        .execute(&mut *transaction)
+        .await?;
+        lease.held(&gone)?;
+        Ok(unpark(transaction, &lease.consumer, &lease.target).await?)
     }
 
     /// Renames a target in place of another one, inside the transaction that renames its schema.
@@ -167,8 +216,13 @@ impl Leases {
         from: &str,
         to: &str,
     ) -> Result<(), Unavailable> {
-        clear(transaction, consumer, to).await?;
-        for table in TABLES {
+        sqlx::query("DELETE FROM eventstore.checkpoints WHERE consumer = $1 AND target = $2")
+            .bind(consumer)
+            .bind(to)
+            .execute(&mut *transaction)
+            .await?;
+        unpark(transaction, consumer, to).await?;
+        for table in ["checkpoints", "parked"] {
             let sql = format!(
                 "UPDATE eventstore.{table} SET target = $3 WHERE consumer = $1 AND target = $2"
             );
@@ -190,11 +244,10 @@ impl Leases {
     ) -> Result<(), Unavailable> {
         Self::rename(transaction, consumer, to, aside).await?;
         Self::rename(transaction, consumer, from, to).await?;
-        // One epoch above both, so that no earlier lease on either holds any more.
+        // New epochs, so that no earlier lease on either holds any more.
         sqlx::query(
             "UPDATE eventstore.checkpoints
-                SET owner = NULL, lease_until = '-infinity',
-                    epoch = 1 + (SELECT max(epoch) FROM eventstore.checkpoints WHERE consumer = $1)
+                SET owner = NULL, lease_until = '-infinity', epoch = nextval('eventstore.epochs')
               WHERE consumer = $1 AND target IN ($2, $3)",
         )
         .bind(consumer)
@@ -217,7 +270,7 @@ impl Leases {
     ) -> Result<Option<Lease>, Unavailable> {
         let row = sqlx::query(
             "UPDATE eventstore.checkpoints
-                SET owner = NULL, epoch = epoch + 1, lease_until = '-infinity'
+                SET owner = NULL, lease_until = '-infinity', epoch = nextval('eventstore.epochs')
               WHERE consumer = $1 AND target = $2
              RETURNING epoch, position",
         )
@@ -335,18 +388,16 @@ impl Leases {
     }
 }
 
-/// What is kept by consumer and target.
-const TABLES: [&str; 2] = ["checkpoints", "parked"];
-
-async fn clear(
+/// Forgets what is parked for a target.
+async fn unpark(
     connection: &mut PgConnection,
     consumer: &str,
     target: &str,
 ) -> Result<(), Unavailable> {
-    for table in TABLES {
-        let sql = format!("DELETE FROM eventstore.{table} WHERE consumer = $1 AND target = $2");
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(consumer).bind(target);
-        query.execute(&mut *connection).await?;
-    }
+    sqlx::query("DELETE FROM eventstore.parked WHERE consumer = $1 AND target = $2")
+        .bind(consumer)
+        .bind(target)
+        .execute(connection)
+        .await?;
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! Who may do what, kept in memory and made void by the log.
 //!
 //! Owns the answer to "what may this principal do here, right now?". What is kept is dropped as
-//! soon as an event touches it; a load that raced such an event is used once and not kept; and
-//! while the log cannot be followed nothing is allowed at all. So a change is in force within a
-//! second on every process, and a fault never allows more.
+//! soon as an event touches it; a load that raced such an event is used once and not kept; while
+//! the log cannot be followed nothing is allowed at all; and what a parked event may have taken
+//! away is not given. So a change is in force within a second on every process, and a fault never
+//! allows more.
 
 mod loading;
 

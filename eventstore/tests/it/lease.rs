@@ -15,6 +15,10 @@ async fn advance(pool: &PgPool, lease: &Lease, to: i64) -> Result<(), Fenced> {
     Ok(())
 }
 
+async fn remove(pool: &PgPool, lease: &Lease) -> Result<(), Fenced> {
+    Leases::remove(&mut pool.acquire().await.unwrap(), lease).await
+}
+
 /// As if nobody had used any lease for a long time.
 async fn lapse(pool: &PgPool) {
     let sql = "UPDATE eventstore.checkpoints SET lease_until = clock_timestamp() - interval '1 s'";
@@ -31,7 +35,7 @@ async fn one_owner_at_a_time() {
     let leases = Leases::new(database.pool.clone());
     let (ada, bo) = (fresh(), fresh());
     let first = leases.acquire("test", TARGET, ada).await.unwrap().unwrap();
-    assert_eq!((first.epoch, first.position), (1, Position(0)));
+    assert_eq!(first.position, Position(0));
     assert_eq!(leases.acquire("test", TARGET, bo).await.unwrap(), None);
     assert_eq!(leases.acquire("test", TARGET, ada).await.unwrap(), Some(first.clone()));
     assert!(leases.acquire("test", "elsewhere", bo).await.unwrap().is_some());
@@ -42,7 +46,8 @@ async fn one_owner_at_a_time() {
     leases.renew(&first).await.unwrap();
     leases.release(&first).await.unwrap();
     let second = leases.acquire("test", TARGET, bo).await.unwrap().unwrap();
-    assert_eq!((second.epoch, second.position), (2, Position(5)));
+    assert!(second.epoch > first.epoch);
+    assert_eq!(second.position, Position(5));
     assert!(is_lost(leases.renew(&first).await));
     assert!(is_lost(advance(&database.pool, &first, 6).await));
     assert_eq!(leases.position("test", TARGET).await.unwrap(), Position(5));
@@ -138,6 +143,44 @@ async fn exchanged_checkpoints_go_with_their_tables() {
     }
     let taken = leases.acquire("test", "live", fresh()).await.unwrap().unwrap();
     advance(&database.pool, &taken, 20).await.unwrap();
-    leases.remove("test", "aside").await.unwrap();
+    let aside = leases.acquire("test", "aside", fresh()).await.unwrap().unwrap();
+    remove(&database.pool, &aside).await.unwrap();
     assert_eq!(leases.list().await.unwrap(), [progress("live", 20, "v2")]);
+}
+
+#[tokio::test]
+async fn only_its_holder_begins_a_target_anew_or_gives_it_up() {
+    let database = testkit::database().await;
+    let leases = Leases::new(database.pool.clone());
+    let first = leases.acquire("test", TARGET, fresh()).await.unwrap().unwrap();
+    lapse(&database.pool).await;
+    let second = leases.acquire("test", TARGET, fresh()).await.unwrap().unwrap();
+    advance(&database.pool, &second, 5).await.unwrap();
+    let mut connection = database.pool.acquire().await.unwrap();
+    let stale = Leases::restart(&mut connection, &first, "v1").await;
+    assert!(is_lost(stale.map(|_| ())));
+    assert!(is_lost(remove(&database.pool, &first).await));
+    assert_eq!(leases.position("test", TARGET).await.unwrap(), Position(5));
+
+    let again = Leases::restart(&mut connection, &second, "v2").await.unwrap();
+    assert_eq!(again, Lease { position: Position(0), ..second });
+    let found = leases.list().await.unwrap();
+    assert_eq!((found[0].position, found[0].fingerprint.as_str()), (Position(0), "v2"));
+    advance(&database.pool, &again, 1).await.unwrap();
+    remove(&database.pool, &again).await.unwrap();
+    assert_eq!(leases.list().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn no_epoch_comes_again() {
+    let database = testkit::database().await;
+    let leases = Leases::new(database.pool.clone());
+    let first = leases.acquire("test", TARGET, fresh()).await.unwrap().unwrap();
+    lapse(&database.pool).await;
+    let second = leases.acquire("test", TARGET, fresh()).await.unwrap().unwrap();
+    remove(&database.pool, &second).await.unwrap();
+    leases.acquire("test", TARGET, fresh()).await.unwrap().unwrap();
+    for gone in [first, second] {
+        assert!(is_lost(leases.renew(&gone).await), "{gone:?}");
+    }
 }

@@ -46,7 +46,9 @@ async fn events_wait_in_order_until_they_are_taken_out() {
     let late = Parked { target: "aside".to_owned(), ..late };
     let other = Parked { target: "live".to_owned(), ..other };
     assert_eq!(events.list(None).await.unwrap(), [late.clone(), other]);
-    Leases::new(database.pool.clone()).remove("test", "live").await.unwrap();
+    let leases = Leases::new(database.pool.clone());
+    let lease = leases.acquire("test", "live", fresh()).await.unwrap().unwrap();
+    Leases::remove(&mut connection, &lease).await.unwrap();
     assert_eq!(events.list(None).await.unwrap(), [late]);
 }
 

@@ -1,8 +1,9 @@
 //! What a principal may do, and how fresh that answer is: the question behind every request.
 //!
 //! Owns the rule of what counts: roles in force and not archived, inside an organization only for
-//! its active members. Refuses to cache: each answer is one statement, whose snapshot also says how
-//! far the tables are.
+//! its active members. A row that waits for a parked event counts for nothing: the event may have
+//! taken away what the row still gives. Refuses to cache: each answer is one statement, whose
+//! snapshot also says how far the tables are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +25,8 @@ pub struct Authority {
     pub position: Position,
     /// Whether the principal is an active member of the organization asked about.
     pub membership_active: bool,
-    /// Where the organization asked about stands; none if there is no such organization.
+    /// Where the organization asked about stands; none if there is no such organization, or that
+    /// is not sure.
     pub organization_status: Option<OrganizationStatus>,
     /// Permissions everywhere.
     pub platform: BTreeSet<String>,
@@ -70,14 +72,17 @@ pub async fn grants(
             FROM header h
             LEFT JOIN (organization.role_assignments a
                        JOIN organization.roles r ON r.id = a.role_id AND r.archived_at IS NULL)
-              ON a.revoked_at IS NULL AND a.principal_kind = ",
+              ON a.revoked_at IS NULL",
     );
+    query.push(sure("role_assignments", "a.id", "a.id")).push(sure("roles", "r.id", "r.id"));
+    query.push(" AND a.principal_kind = ");
     query.push_bind(principal.kind.to_string());
     query.push("::organization.principal_kind AND a.principal_id = ").push_bind(principal.id);
     query.push(" AND (a.expires_at IS NULL OR a.expires_at > ").push_bind(now);
     query.push(") AND (a.organization_id IS NULL OR a.organization_id = ");
     query.push_bind(organization.map(OrganizationId::uuid));
-    query.push(" AND (h.is_member OR ").push_bind(member.is_none()).push("))");
+    query.push(" AND h.status IS NOT NULL AND (h.is_member OR ").push_bind(member.is_none());
+    query.push("))");
     let scope = match organization {
         Some(organization) => TenantScope::PrincipalIn(principal.id, organization),
         None => TenantScope::Principal(principal.id),
@@ -90,19 +95,30 @@ pub async fn grants(
 fn header(organization: Option<OrganizationId>, member: Option<Uuid>) -> QueryBuilder<Postgres> {
     let organization = organization.map(OrganizationId::uuid);
     let mut query = QueryBuilder::new(
-        "WITH header AS (
+        "WITH waiting AS MATERIALIZED (
+             SELECT coalesce(array_agg(key), '{}') AS keys FROM eventstore.parked, unnest(keys) key
+              WHERE consumer = 'organization' AND target = 'organization'
+         ), header AS MATERIALIZED (
              SELECT (SELECT position FROM eventstore.checkpoints
                       WHERE consumer = 'organization' AND target = 'organization') AS position,
-                    (SELECT status FROM organization.organizations WHERE id = ",
+                    (SELECT o.status FROM organization.organizations o WHERE o.id = ",
     );
-    query.push_bind(organization).push(
+    query.push_bind(organization).push(sure("organizations", "o.id", "o.id")).push(
         ") AS status,
-                    EXISTS (SELECT FROM organization.memberships
-                             WHERE status = 'active' AND organization_id = ",
+                    EXISTS (SELECT FROM organization.memberships m
+                             WHERE m.status = 'active' AND m.organization_id = ",
     );
-    query.push_bind(organization).push(" AND user_id = ").push_bind(member);
-    query.push(") AS is_member)");
+    query.push_bind(organization).push(" AND m.user_id = ").push_bind(member);
+    query.push(sure("memberships", "m.id", "m.id")).push(") AS is_member)");
     query
+}
+
+/// That a row waits for no parked event: neither for one that touches it, nor for one of its
+/// stream of which it is not known what it touches.
+fn sure(table: &str, id: &str, stream: &str) -> String {
+    format!(
+        " AND NOT ARRAY['{table}/' || {id}, 'stream/' || {stream}] && (SELECT keys FROM waiting)"
+    )
 }
 
 /// Rows of: position, status, membership, whether inside, workspace, permissions; a principal

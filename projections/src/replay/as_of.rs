@@ -1,6 +1,7 @@
 //! The tables as they stood at a moment, in a schema of their own.
 
 use domain::kernel::{Position, Timestamp};
+use eventstore::Leases;
 
 use super::{Observer, Replay, ReplayError, ReplayOptions, Target, shadow};
 use crate::module::Module;
@@ -23,20 +24,23 @@ impl Replay {
         if !starts || schema.len() > 40 || !schema.chars().all(fits) || schema.starts_with("pg_") {
             return Err(ReplayError::BadSchema(schema.to_owned()));
         }
+        let (first, others) =
+            modules.split_first().ok_or_else(|| ReplayError::UnknownModule("(none)".to_owned()))?;
+        // Each module is made in a schema of its own, then moved into the one asked for.
+        let others: Vec<_> =
+            others.iter().map(|module| (*module, format!("{schema}_{}", module.name))).collect();
         let mut connection = self.connect().await?;
-        if shadow::exists(&mut connection, schema).await? {
-            return Err(ReplayError::SchemaExists(schema.to_owned()));
+        for made in others.iter().map(|(_, own)| own.as_str()).chain([schema]) {
+            if shadow::exists(&mut connection, made).await? {
+                return Err(ReplayError::SchemaExists(made.to_owned()));
+            }
         }
         let position = match target {
             Target::Position(position) => self.whole_append(position).await?,
             Target::Time(at) => self.recorded_until(at).await?,
         };
-        let (first, others) =
-            modules.split_first().ok_or_else(|| ReplayError::UnknownModule("(none)".to_owned()))?;
-        // Each module is made in a schema of its own, then moved into the one asked for.
         self.make(first, position, schema, observe).await?;
-        for module in others {
-            let own = format!("{schema}_{}", module.name);
+        for (module, own) in others {
             self.make(module, position, &own, observe).await?;
             for table in module.tables {
                 let sql = format!("ALTER TABLE \"{own}\".{} SET SCHEMA \"{schema}\"", table.name);
@@ -56,8 +60,7 @@ impl Replay {
     ) -> Result<(), ReplayError> {
         let mut made = self.open_shadow(module, schema, &ReplayOptions::default()).await?;
         self.fill(module, &mut made, position, observe).await?;
-        self.leases().remove(module.name, schema).await?;
-        Ok(())
+        Ok(Leases::remove(&mut made.connection, &made.lease).await?)
     }
 
     /// The end of the last append that lies wholly at or before a position.

@@ -258,7 +258,7 @@ impl Replay {
     ) -> Result<Vec<Difference>, ReplayError> {
         let mut shadow = self.shadow(module, options, observe).await?;
         let differences = self.compare(module, &mut shadow, observe).await?;
-        self.discard(module, shadow).await?;
+        shadow.discard().await?;
         Ok(differences)
     }
 

@@ -1,7 +1,9 @@
 //! A second set of a module's tables, folded from the log beside the live ones.
 
+use std::time::Duration;
+
 use domain::kernel::Position;
-use eventstore::{Lease, ParkedEvents, failpoint};
+use eventstore::{Lease, Leases, ParkedEvents, failpoint};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
@@ -14,6 +16,9 @@ use crate::{
 
 /// Noted on the schema once its indexes stand.
 const INDEXED: &str = "commonhold: indexed";
+
+/// How often a lease is renewed beside something that takes long.
+const RENEW: Duration = Duration::from_secs(2);
 
 /// Tables in the making.
 pub(crate) struct Shadow {
@@ -67,7 +72,7 @@ impl Replay {
         let resumable =
             fingerprint == Some(module.fingerprint()) && exists(&mut connection, schema).await?;
         if !resumable {
-            lease = self.begin(module, schema, &mut connection).await?;
+            lease = begin(module, &lease, &mut connection).await?;
             failpoint("rebuild.created");
         }
         let parked = ParkedEvents::new(self.pool.clone());
@@ -91,18 +96,24 @@ impl Replay {
         lease.ok_or_else(|| ReplayError::Busy(module.name.to_owned()))
     }
 
-    /// Empty tables without indexes in a schema that is ours, whatever was there.
-    async fn begin(
+    /// Does something that takes long, and keeps a lease meanwhile.
+    pub(super) async fn keeping<T>(
         &self,
-        module: &Module,
-        schema: &str,
-        connection: &mut PgConnection,
-    ) -> Result<Lease, ReplayError> {
-        self.leases().remove(module.name, schema).await?;
-        create(connection, module, schema).await?;
-        let lease = self.lease(module, schema).await?;
-        self.leases().stamp(&lease, &module.fingerprint()).await?;
-        Ok(lease)
+        lease: &Lease,
+        work: impl Future<Output = Result<T, ReplayError>>,
+    ) -> Result<T, ReplayError> {
+        let lost = async {
+            loop {
+                tokio::time::sleep(RENEW).await;
+                if let Err(fault) = self.leases().renew(lease).await {
+                    return fault;
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            fault = lost => Err(fault.into()),
+        }
     }
 
     /// Folds up to a position and makes the indexes, last because that is faster. Where two rows
@@ -118,7 +129,8 @@ impl Replay {
         self.fold_to(module, shadow, target, observe).await?;
         let (position, phase) = (shadow.position, Phase::Indexing);
         observe(Progress { module: module.name, phase, position, target });
-        match index(&mut shadow.connection, module, &shadow.schema).await {
+        let Shadow { schema, lease, connection, .. } = &mut *shadow;
+        match self.keeping(lease, index(connection, module, schema)).await {
             Err(ReplayError::Engine(EngineError::Database(cause))) if cause.is_refusal() => {
                 tracing::warn!(module = module.name, schema = shadow.schema, %cause,
                     "the log disagrees about a unique value: folding again with the indexes first");
@@ -126,8 +138,8 @@ impl Replay {
             outcome => return outcome,
         }
         let Shadow { schema, lease, engine, connection, position, .. } = &mut *shadow;
-        *lease = self.begin(module, schema, connection).await?;
-        index(connection, module, schema).await?;
+        *lease = begin(module, lease, connection).await?;
+        self.keeping(lease, index(connection, module, schema)).await?;
         *engine = Engine::open(connection, module, schema, &[]).await?;
         *position = lease.position;
         self.fold_to(module, shadow, target, observe).await
@@ -180,17 +192,6 @@ impl Replay {
         shadow.position = to;
         Ok(())
     }
-
-    /// Throws a module's next tables away.
-    pub(super) async fn discard(
-        &self,
-        module: &'static Module,
-        mut shadow: Shadow,
-    ) -> Result<(), ReplayError> {
-        drop_schema(&mut shadow.connection, &shadow.schema).await?;
-        self.leases().remove(module.name, &shadow.schema).await?;
-        Ok(())
-    }
 }
 
 impl Shadow {
@@ -205,6 +206,14 @@ impl Shadow {
         self.engine.committed();
         self.position = self.engine.folded();
         Ok(())
+    }
+
+    /// Throws the tables away, unless they are another's by now.
+    pub(super) async fn discard(mut self) -> Result<(), ReplayError> {
+        let mut transaction = self.connection.begin().await?;
+        drop_schema(&mut transaction, &self.schema).await?;
+        Leases::remove(&mut transaction, &self.lease).await?;
+        Ok(transaction.commit().await?)
     }
 }
 
@@ -228,12 +237,13 @@ pub(super) async fn drop_schema(
     Ok(())
 }
 
-/// The tables without their indexes.
-async fn create(
-    connection: &mut PgConnection,
+/// Empty tables without indexes in a schema that is ours, whatever was there.
+async fn begin(
     module: &Module,
-    schema: &str,
-) -> Result<(), ReplayError> {
+    lease: &Lease,
+    connection: &mut PgConnection,
+) -> Result<Lease, ReplayError> {
+    let schema = &lease.target;
     let mut transaction = connection.begin().await?;
     drop_schema(&mut transaction, schema).await?;
     let sql = format!(
@@ -247,8 +257,10 @@ async fn create(
         let sql = found.ok_or_else(|| missing(module, table.name))?;
         sqlx::raw_sql(own(sql.table)).execute(&mut *transaction).await?;
     }
+    // Ours still: what was dropped may be in the making by whoever took over meanwhile.
+    let lease = Leases::restart(&mut transaction, lease, &module.fingerprint()).await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(lease)
 }
 
 /// Indexes, grants and policies, once.

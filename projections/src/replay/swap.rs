@@ -141,20 +141,31 @@ async fn exchange(
     if stands.unwrap_or_default() > position {
         return Ok(false);
     }
-    let mut names: Vec<&str> = module.tables.iter().map(|table| table.name).collect();
-    names.sort_unstable();
-    let locked: Vec<_> = names.iter().map(|name| format!("{live}.{name}")).collect();
-    let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", locked.join(", "));
-    sqlx::raw_sql(own(&lock)).execute(&mut *transaction).await?;
+    lock(transaction, module, "ACCESS EXCLUSIVE").await?;
     let fresh = format!("DROP SCHEMA IF EXISTS {former} CASCADE; CREATE SCHEMA {former}");
     sqlx::raw_sql(own(&fresh)).execute(&mut *transaction).await?;
     for (from, to) in [(live, former.as_str()), (next.as_str(), live)] {
-        for name in &names {
-            let sql = format!("ALTER TABLE {from}.{name} SET SCHEMA {to}");
+        for table in module.tables {
+            let sql = format!("ALTER TABLE {from}.{} SET SCHEMA {to}", table.name);
             sqlx::raw_sql(own(&sql)).execute(&mut *transaction).await?;
         }
     }
     drop_schema(transaction, &next).await?;
     Leases::exchange(transaction, live, (&next, live, &former)).await?;
     Ok(true)
+}
+
+/// Locks a module's live tables until the transaction ends; takes no snapshot.
+pub(super) async fn lock(
+    transaction: &mut PgConnection,
+    module: &Module,
+    mode: &str,
+) -> Result<(), ReplayError> {
+    let mut names: Vec<_> =
+        module.tables.iter().map(|table| format!("{}.{}", module.name, table.name)).collect();
+    // One order for all, so that two that lock wait for one another at the first.
+    names.sort_unstable();
+    let sql = format!("LOCK TABLE {} IN {mode} MODE", names.join(", "));
+    sqlx::raw_sql(own(&sql)).execute(transaction).await?;
+    Ok(())
 }

@@ -4,7 +4,7 @@ use eventstore::failpoint;
 use futures_util::TryStreamExt;
 use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
 
-use super::{Observer, Phase, Progress, Replay, ReplayError, shadow::Shadow};
+use super::{Observer, Phase, Progress, Replay, ReplayError, shadow::Shadow, swap};
 use crate::{
     module::{Module, TableInfo},
     sql::own,
@@ -38,11 +38,9 @@ impl Replay {
         let mut other = self.connect().await?;
         let mut live = other.begin().await?;
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *live).await?;
-        // A swap between snapshot and first read would show a table that is empty in it.
-        sqlx::query("SELECT pg_advisory_xact_lock_shared($1)")
-            .bind(crate::engine::lock_number(module.name))
-            .execute(&mut *live)
-            .await?;
+        // No swap from before the snapshot on, which the first query takes: in a snapshot of before
+        // a swap the tables of after it are empty.
+        swap::lock(&mut live, module, "ACCESS SHARE").await?;
         let position: Option<i64> = sqlx::query_scalar(
             "SELECT position FROM eventstore.checkpoints WHERE consumer = $1 AND target = $1",
         )
@@ -53,7 +51,7 @@ impl Replay {
         if position < shadow.position {
             // The live tables are behind: they cannot be compared before they caught up.
             live.rollback().await?;
-            self.await_live(module, shadow.position).await?;
+            self.keeping(&shadow.lease, self.await_live(module, shadow.position)).await?;
             return Box::pin(self.compare(module, shadow, observe)).await;
         }
         self.fold_to(module, shadow, position, observe).await?;
@@ -64,17 +62,16 @@ impl Replay {
             target: position,
         });
         failpoint("rebuild.verify");
-        let mut found = Vec::new();
-        for table in module.tables {
-            found.extend(
-                differences(
-                    (&mut live, module.name),
-                    (&mut shadow.connection, &shadow.schema),
-                    table,
-                )
-                .await?,
-            );
-        }
+        let Shadow { schema, lease, connection, .. } = shadow;
+        let compared = async {
+            let mut found = Vec::new();
+            for table in module.tables {
+                let live = (&mut *live, module.name);
+                found.extend(differences(live, (&mut *connection, schema), table).await?);
+            }
+            Ok(found)
+        };
+        let found = self.keeping(lease, compared).await?;
         live.rollback().await?;
         Ok(found)
     }

@@ -11,6 +11,8 @@ mod indexes;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]
+mod lapse;
+#[cfg(test)]
 mod organization;
 #[cfg(test)]
 mod rebuild;

@@ -247,3 +247,30 @@ async fn tables_can_be_made_as_of_a_position_or_a_time() {
     let bad = replay.as_of(&modules, Target::Time(moment), "Robert'; --", &mut |_| {}).await;
     assert!(matches!(bad, Err(ReplayError::BadSchema(_))));
 }
+
+#[tokio::test]
+async fn tables_of_a_moment_are_made_over_nobody_elses() {
+    let world = World::new().await;
+    world.organization("acme").await;
+    let modules = [module(), projections::module("identity").unwrap()];
+    let head = Target::Position(world.store.head().await.unwrap());
+    // Where the second module is made before it joins the first.
+    let sql = "CREATE SCHEMA past_identity; CREATE TABLE past_identity.kept ()";
+    sqlx::raw_sql(sql).execute(world.pool()).await.unwrap();
+    let replay = world.replay();
+    let refused = replay.as_of(&modules, head, "past", &mut |_| {}).await;
+    assert!(
+        matches!(&refused, Err(ReplayError::SchemaExists(name)) if name == "past_identity"),
+        "{refused:?}"
+    );
+    let left =
+        "SELECT to_regclass('past_identity.kept') IS NOT NULL, to_regnamespace('past') IS NULL";
+    let left: (bool, bool) = sqlx::query_as(left).fetch_one(world.pool()).await.unwrap();
+    assert_eq!(left, (true, true));
+    sqlx::raw_sql("DROP SCHEMA past_identity CASCADE").execute(world.pool()).await.unwrap();
+    replay.as_of(&modules, head, "past", &mut |_| {}).await.unwrap();
+    let both =
+        "SELECT to_regclass('past.users') IS NOT NULL, to_regnamespace('past_identity') IS NULL";
+    let both: (bool, bool) = sqlx::query_as(both).fetch_one(world.pool()).await.unwrap();
+    assert_eq!(both, (true, true));
+}

@@ -66,9 +66,10 @@ impl<'p> Journal<'p> {
 
     /// How often the lease that changed hands least has done so.
     pub(super) async fn handovers(&self, consumers: &[&str]) -> Result<i64, Violation> {
-        let sql = "SELECT coalesce(min(coalesce(epoch, 1)), 1) - 1
-                     FROM unnest($1::text[]) consumer LEFT JOIN eventstore.checkpoints
-                    USING (consumer)";
+        let sql = "SELECT coalesce(min(greatest(taken - 1, 0)), 0)
+                     FROM unnest($1::text[]) consumer, LATERAL (
+                          SELECT count(DISTINCT epoch) AS taken FROM journal
+                           WHERE journal.consumer = consumer.consumer) moves";
         Ok(sqlx::query_scalar(sql).bind(consumers).fetch_one(self.0).await?)
     }
 

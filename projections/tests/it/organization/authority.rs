@@ -12,6 +12,7 @@ use domain::{
         role::RoleEvent,
     },
 };
+use eventstore::NewEvent;
 use projections::organization::authority::{self, Authority};
 
 use super::{
@@ -143,4 +144,87 @@ async fn the_answer_says_how_far_the_tables_are() {
     tenants.folded().await;
     let ahead = authority::grants(&reader, principal, acme, at(0)).await.unwrap();
     assert!(ahead.position > head && ahead.inside.contains("test.late.use"));
+}
+
+/// Where a row waits under these keys in a set of tables.
+async fn park(tenants: &Tenants, target: &str, key: &str) {
+    let sql = "INSERT INTO eventstore.parked (consumer, target, position, keys, cause)
+               VALUES ('organization', $1, 1, ARRAY['workspaces/x', $2], 'test')
+               ON CONFLICT (consumer, target, position) DO UPDATE SET keys = excluded.keys";
+    sqlx::query(sql).bind(target).bind(key).execute(tenants.world.pool()).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_right_rests_on_a_row_that_waits_for_a_parked_event() {
+    let tenants = Tenants::new().await;
+    let acme = tenants.acme;
+    let user = tenants.member(acme).await;
+    let principal = Principal { kind: PrincipalKind::User, id: user.uuid() };
+    let everywhere = tenants.role(None, "everywhere", &ANYWHERE, &[]).await;
+    let inside = tenants.role(None, "inside", &ANYWHERE, &[]).await;
+    let platform = (everywhere, "everywhere");
+    let platform = tenants.assign(platform, principal, Scope::Platform, &[]).await;
+    let scope = Scope::Organization(acme);
+    let assignment = tenants.assign((inside, "inside"), principal, scope, &[]).await;
+    let reader = tenants.folded().await;
+    // Everywhere and inside; whether a member, and of an organization that stands.
+    let held = async || {
+        let own = authority::grants(&reader, principal, Some(acme), at(0)).await.unwrap();
+        let stands = own.organization_status.is_some();
+        let held = [&own.platform, &own.inside].map(|set| !set.is_empty());
+        (held, own.membership_active, stands)
+    };
+    let all = ([true; 2], true, true);
+    assert_eq!(held().await, all);
+    let membership = MembershipId::of(acme, user);
+    let nobody = mint();
+    for (table, row, stream, left) in [
+        ("role_assignments", platform.uuid(), platform.uuid(), ([false, true], true, true)),
+        ("roles", everywhere.uuid(), everywhere.uuid(), ([false, true], true, true)),
+        ("role_assignments", assignment.uuid(), assignment.uuid(), ([true, false], true, true)),
+        ("roles", inside.uuid(), inside.uuid(), ([true, false], true, true)),
+        ("memberships", membership.uuid(), membership.uuid(), ([true, false], false, true)),
+        ("organizations", acme.uuid(), acme.uuid(), ([true, false], true, false)),
+        ("memberships", nobody, nobody, all),
+    ] {
+        for waiting in [format!("{table}/{row}"), format!("stream/{stream}")] {
+            // What is not live yet says nothing of what is.
+            park(&tenants, "organization_next", &waiting).await;
+            park(&tenants, "organization", "workspaces/y").await;
+            assert_eq!(held().await, all, "{waiting}");
+            park(&tenants, "organization", &waiting).await;
+            assert_eq!(held().await, left, "{waiting}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_removal_behind_an_event_nobody_understands_leaves_no_right() {
+    let tenants = Tenants::new().await;
+    let acme = tenants.acme;
+    let (user, principal, _) = tenants.granted_member().await;
+    let bystander = tenants.member(acme).await;
+    let bystander = Principal { kind: PrincipalKind::User, id: bystander.uuid() };
+    tenants.grant("kept", bystander, Scope::Organization(acme)).await;
+    tenants.folded().await;
+    let id = MembershipId::of(acme, user);
+    // As a newer release may write it while this one keeps the tables.
+    let newer = NewEvent {
+        name: "honoured".into(),
+        ..NewEvent::of(&MembershipEvent::Left {}, Some(acme.key()))
+    };
+    let world = &tenants.world;
+    world.append_raw::<MembershipEvent>(id, acme.tenant(), 1, vec![newer]).await;
+    let removed = MembershipEvent::Removed { reason: "moved away".into() };
+    tenants.record_after(acme, id, 2, &[removed]).await;
+    let runner = world.runner();
+    world.caught_up("organization").await;
+    runner.stop().await;
+    assert_eq!(world.parked().await.len(), 2);
+    let reader = world.reader();
+    let held = authority::grants(&reader, principal, Some(acme), at(0)).await.unwrap();
+    assert_eq!(held.position, world.store.head().await.unwrap());
+    assert_eq!((held.membership_active, held.inside.len(), held.workspace.len()), (false, 0, 0));
+    let held = authority::grants(&reader, bystander, Some(acme), at(0)).await.unwrap();
+    assert_eq!((held.membership_active, held.inside), (true, set(&["kept"])));
 }
