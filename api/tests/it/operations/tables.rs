@@ -68,6 +68,7 @@ fn the_connections_of_a_process_add_up() {
         "connections that read tables for tenants",
         "connections that read tables for operators",
         "connections that read the log",
+        "connections that search the log",
     ];
     let bounds = bounds.map(|what| told(rows.iter().find(|row| row[0] == what).unwrap()[1]));
     let modules = u64::try_from(projections::MODULES.len()).unwrap();
