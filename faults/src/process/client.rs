@@ -12,6 +12,9 @@ use crate::trials::Violation;
 pub const ANSWERED: Duration = Duration::from_secs(20);
 /// How long a connection may take on one machine.
 const CONNECTED: Duration = Duration::from_secs(5);
+/// How long a connection is kept without a request: less than the server keeps it (60 s), or one
+/// would be used in the very moment in which the server gives it up.
+const KEPT: Duration = Duration::from_secs(30);
 
 /// Talks to a server as one person or program.
 #[derive(Debug, Clone)]
@@ -68,7 +71,10 @@ impl Client {
         // Another part of the program may have chosen one already; nothing here uses it.
         drop(rustls::crypto::ring::default_provider().install_default());
         let http = reqwest::Client::builder().timeout(ANSWERED).connect_timeout(CONNECTED);
-        let http = http.build().map_err(|fault| Violation(format!("no client: {fault}")))?;
+        let http = http
+            .pool_idle_timeout(KEPT)
+            .build()
+            .map_err(|fault| Violation(format!("no client: {fault}")))?;
         Ok(Self { http, url: url.to_owned(), token: None })
     }
 

@@ -127,7 +127,7 @@ impl Pair {
         } else {
             self.reader.get("/me").await
         };
-        answer.map_err(|fault| Violation(format!("no answer: {fault}")))
+        answer.map_err(|fault| Violation(format!("no answer: {fault:?}")))
     }
 }
 
