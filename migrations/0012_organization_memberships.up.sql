@@ -19,9 +19,9 @@ CREATE TABLE memberships (
 
 -- after
 
-CREATE UNIQUE INDEX memberships_live_uq ON memberships (organization_id, user_id)
+-- Users first: where a few belong to most organizations the planner would walk all of it for one.
+CREATE UNIQUE INDEX memberships_live_uq ON memberships (user_id, organization_id)
     WHERE status <> 'removed';
-CREATE INDEX memberships_user_idx ON memberships (user_id) WHERE status <> 'removed';
 CREATE INDEX memberships_organization_idx ON memberships (organization_id, status, joined_at, id);
 
 COMMENT ON TABLE memberships IS 'Who belongs to which organization. Fed by membership.';
