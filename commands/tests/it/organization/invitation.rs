@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use commands::{
-    Caller, Denied, Refusal, Unit, UseCase, execute,
+    Caller, execute,
     organization::{
         invitation::{Accept, Decline, Expire, Invite, Resend, Revoke},
         membership::{Leave, Suspend},
@@ -116,27 +116,6 @@ async fn one_invitation_of_an_address_is_pending_at_a_time() {
     world.done(&owner, &invite(&world, id, "bob", &[])).await;
 }
 
-/// Notes the end of an invitation without waiting in line for it, as another process does.
-struct EndElsewhere {
-    invitation_id: InvitationId,
-    key: String,
-}
-
-impl UseCase for EndElsewhere {
-    type Answer = ();
-
-    fn authorise(&self, _: &Caller) -> Result<(), Denied> {
-        Ok(())
-    }
-
-    async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
-        let invitation = unit.look::<Invitation>(self.invitation_id).await?;
-        unit.decide(invitation, &InvitationCommand::Expire)?;
-        unit.claim(Claim::release("invitation.pending", &self.key, self.invitation_id));
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn an_address_that_becomes_free_while_it_is_invited_is_free() {
     let world = World::new().await;
@@ -152,7 +131,8 @@ async fn an_address_that_becomes_free_while_it_is_invited_is_free() {
     let mut inviting = Box::pin(world.ask(&owner, &again));
     assert!(inviting.as_mut().now_or_never().is_none(), "it knows who has the place, and waits");
     let key = format!("{id}/digest-of-bob");
-    world.done(&Caller::system(), &EndElsewhere { invitation_id, key }).await;
+    let place = Claim::release("invitation.pending", &key, invitation_id);
+    world.decide_elsewhere::<Invitation>(invitation_id, InvitationCommand::Expire, place).await;
     drop(ticket);
     inviting.await.unwrap();
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use commands::{
-    Caller, Denied, Refusal, Unit, UseCase,
+    Caller,
     organization::{
         role::{self, ADMIN, MEMBER, OWNER},
         role_assignment::{Assign, AssignOnPlatform, Expire, Revoke, RevokeOnPlatform, Withdraw},
@@ -12,7 +12,7 @@ use commands::{
 use domain::{
     kernel::{DomainEvent, StreamId},
     organization::{
-        OrganizationId, Principal, PrincipalKind, RoleAssignmentId, RoleId, ScopeKind,
+        OrganizationId, Principal, PrincipalKind, RoleId, ScopeKind,
         role::Content,
         role_assignment::{RoleAssignment, RoleAssignmentCommand, RoleAssignmentEvent},
     },
@@ -177,27 +177,6 @@ async fn a_role_for_a_while_ends_and_can_be_given_again() {
     world.done(&owner, &for_an_hour(&world)).await;
 }
 
-/// Notes the end of an assignment without waiting in line for it, as another process does.
-struct EndElsewhere {
-    role_assignment_id: RoleAssignmentId,
-    key: String,
-}
-
-impl UseCase for EndElsewhere {
-    type Answer = ();
-
-    fn authorise(&self, _: &Caller) -> Result<(), Denied> {
-        Ok(())
-    }
-
-    async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
-        let assignment = unit.look::<RoleAssignment>(self.role_assignment_id).await?;
-        unit.decide(assignment, &RoleAssignmentCommand::Expire)?;
-        unit.claim(Claim::release("role_assignment.live", &self.key, self.role_assignment_id));
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn a_role_that_ends_while_it_is_given_again_is_given_again() {
     let world = World::new().await;
@@ -216,7 +195,14 @@ async fn a_role_that_ends_while_it_is_given_again_is_given_again() {
     let mut assigning = Box::pin(world.ask(&owner, &again));
     assert!(assigning.as_mut().now_or_never().is_none(), "it knows who has the place, and waits");
     let key = format!("{MEMBER}/user/{}/{id}", bob.user);
-    world.done(&Caller::system(), &EndElsewhere { role_assignment_id, key }).await;
+    let place = Claim::release("role_assignment.live", &key, role_assignment_id);
+    world
+        .decide_elsewhere::<RoleAssignment>(
+            role_assignment_id,
+            RoleAssignmentCommand::Expire,
+            place,
+        )
+        .await;
     drop(ticket);
     assigning.await.unwrap();
 }
