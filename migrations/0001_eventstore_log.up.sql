@@ -103,12 +103,14 @@ CREATE TABLE eventstore.parked (
   CONSTRAINT parked_pk PRIMARY KEY (consumer, target, position)
 );
 
--- What process managers remember between events.
+-- What process managers remember between events. A thing of many parts has a row for each, so that
+-- a change costs the same however many there are; the thing itself is the part of id zero.
 CREATE TABLE eventstore.process_state (
   process text  NOT NULL,
   key     uuid  NOT NULL,
+  part    uuid  NOT NULL,
   state   jsonb NOT NULL,
-  CONSTRAINT process_state_pk PRIMARY KEY (process, key)
+  CONSTRAINT process_state_pk PRIMARY KEY (process, key, part)
 );
 
 -- Writes appends that touch disjoint things, each one whole or not at all, and answers in one row.

@@ -47,7 +47,7 @@ pub use lease::{Fenced, Lease, Leases, Progress};
 pub use memory::Memory;
 pub use postgres::{
     Connections, Consumer, DueTimers, Notes, Parked, ParkedEvents, Postgres, ProcessStates,
-    Processes, Slot, Survey, Timer, Timers, survey,
+    Processes, Slot, StateChanges, StateKey, Survey, Timer, Timers, survey,
 };
 pub use queue::Ticket;
 pub use scan::{Scan, Span};

@@ -12,10 +12,10 @@ use domain::{
     },
 };
 use eventstore::{
-    Fenced, Lease, LoadError, Notes, Opened, Parked, Processes, Store, Stored, Unavailable,
-    failpoint,
+    Fenced, Lease, LoadError, Notes, Opened, Parked, Processes, StateChanges, StateKey, Store,
+    Stored, Unavailable, failpoint,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     sync::watch,
     task::JoinHandle,
@@ -109,12 +109,12 @@ enum Pause {
 #[derive(Default)]
 struct Outcome {
     letters: Vec<(Position, Letter)>,
-    states: Vec<(Uuid, Option<Value>)>,
+    states: StateChanges,
     parked: Vec<Parked>,
 }
 
 impl Outcome {
-    const fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.letters.is_empty() && self.states.is_empty() && self.parked.is_empty()
     }
 }
@@ -168,11 +168,11 @@ impl Notifier {
 
     /// Since when letters are sent: fixed by the very first start.
     async fn since(&self, lease: &Lease) -> Result<Timestamp, Pause> {
-        let known = self.processes.recall(CONSUMER, SINCE).await?;
+        let known = self.processes.recall(CONSUMER, StateKey::of(SINCE)).await?;
         if let Some(since) = known.and_then(|known| serde_json::from_value(known).ok()) {
             return Ok(since);
         }
-        let states = vec![(SINCE, Some(json!(self.since)))];
+        let states = StateChanges::from([(StateKey::of(SINCE), Some(json!(self.since)))]);
         let notes = Notes { states, ..Notes::default() };
         self.processes.note(lease, &notes, lease.position).await?;
         Ok(self.since)
@@ -274,7 +274,7 @@ impl Notifier {
                 self.address(user_id).await?.map(|to| (to, content))
             }
             Cause::Gone { user_id } => {
-                outcome.states.push((user_id.uuid(), None));
+                outcome.states.insert(StateKey::of(user_id.uuid()), None);
                 None
             }
         })
@@ -287,14 +287,15 @@ impl Notifier {
         address: &str,
         outcome: &mut Outcome,
     ) -> Result<bool, LoadError> {
-        let known = self.processes.recall(CONSUMER, user_id.uuid()).await?;
+        let key = StateKey::of(user_id.uuid());
+        let known = self.processes.recall(CONSUMER, key).await?;
         let mut places: Places =
             known.and_then(|known| serde_json::from_value(known).ok()).unwrap_or_default();
         let before = places.clone();
         let arrival = places.arrive(address);
         // Most sign-ins come from where the last one did, and change nothing.
         if places != before {
-            outcome.states.push((user_id.uuid(), Some(json!(places))));
+            outcome.states.insert(key, Some(json!(places)));
         }
         Ok(arrival == Arrival::New)
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::kernel::Position;
-use eventstore::{Notes, Parked, Processes, Timer};
+use eventstore::{Notes, Parked, Processes, StateChanges, StateKey, Timer};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use uuid::Uuid;
@@ -24,7 +24,7 @@ pub struct Memory<'p> {
 
 #[derive(Debug, Default)]
 struct Changes {
-    states: BTreeMap<Uuid, Option<Value>>,
+    states: StateChanges,
     timers: BTreeMap<(String, Uuid), Option<Timer>>,
 }
 
@@ -33,34 +33,77 @@ impl<'p> Memory<'p> {
         Self { processes, process, kept: Changes::default(), latest: Changes::default() }
     }
 
-    /// What is remembered under a key.
+    /// What is remembered of a thing.
     ///
     /// # Errors
     /// If the memory cannot be reached, or was written by something else.
     pub async fn recall<T: DeserializeOwned>(&self, key: Uuid) -> Result<Option<T>, Fault> {
+        let key = StateKey::of(key);
         let recent = self.latest.states.get(&key).or_else(|| self.kept.states.get(&key));
         let state = match recent {
             Some(state) => state.clone(),
             None => self.processes.recall(self.process, key).await?,
         };
-        // Serde would quote what it cannot read, and a fault is told to operators.
-        let unreadable = |_| Fault::Never(format!("what is remembered of {key} cannot be read"));
-        state.map(serde_json::from_value).transpose().map_err(unreadable)
+        state.map(|state| read(key, state)).transpose()
     }
 
-    /// Remembers something under a key, in place of what was there.
+    /// What is remembered of the parts of a thing, in the order of their ids.
+    ///
+    /// # Errors
+    /// If the memory cannot be reached, or was written by something else.
+    pub async fn recall_parts<T: DeserializeOwned>(
+        &self,
+        key: Uuid,
+    ) -> Result<BTreeMap<Uuid, T>, Fault> {
+        let mut states = self.processes.recall_all(self.process, key).await?;
+        for changes in [&self.kept.states, &self.latest.states] {
+            for (key, state) in changes.range(StateKey::all(key)) {
+                match state {
+                    Some(state) => states.insert(*key, state.clone()),
+                    None => states.remove(key),
+                };
+            }
+        }
+        states.remove(&StateKey::of(key));
+        let parts = states.into_iter().map(|(key, state)| Ok((key.part(), read(key, state)?)));
+        parts.collect()
+    }
+
+    /// Remembers something of a thing, in place of what was there.
     ///
     /// # Errors
     /// If it cannot be written as JSON.
     pub fn remember<T: Serialize>(&mut self, key: Uuid, what: &T) -> Result<(), Fault> {
+        self.change(StateKey::of(key), what)
+    }
+
+    /// Remembers something of a part of a thing, in place of what was there.
+    ///
+    /// # Errors
+    /// If it cannot be written as JSON.
+    pub fn remember_part<T: Serialize>(
+        &mut self,
+        key: Uuid,
+        part: Uuid,
+        what: &T,
+    ) -> Result<(), Fault> {
+        self.change(StateKey::of_part(key, part), what)
+    }
+
+    fn change<T: Serialize>(&mut self, key: StateKey, what: &T) -> Result<(), Fault> {
         let state = serde_json::to_value(what).map_err(|e| Fault::Never(e.to_string()))?;
         self.latest.states.insert(key, Some(state));
         Ok(())
     }
 
-    /// Forgets what is under a key.
+    /// Forgets a thing; its parts stay.
     pub fn forget(&mut self, key: Uuid) {
-        self.latest.states.insert(key, None);
+        self.latest.states.insert(StateKey::of(key), None);
+    }
+
+    /// Forgets a part of a thing.
+    pub fn forget_part(&mut self, key: Uuid, part: Uuid) {
+        self.latest.states.insert(StateKey::of_part(key, part), None);
     }
 
     /// Sets a timer, in place of an earlier one of the same process and key.
@@ -87,7 +130,7 @@ impl<'p> Memory<'p> {
 
     pub(super) fn into_notes(self, parked: Vec<Parked>, released: Vec<Position>) -> Notes {
         let mut notes = Notes { parked, released, ..Notes::default() };
-        notes.states.extend(self.kept.states);
+        notes.states = self.kept.states;
         for (place, timer) in self.kept.timers {
             match timer {
                 Some(timer) => notes.set.push(timer),
@@ -96,4 +139,12 @@ impl<'p> Memory<'p> {
         }
         notes
     }
+}
+
+/// Reads what was remembered. Serde would quote what it cannot read, and a fault is told to
+/// operators.
+fn read<T: DeserializeOwned>(key: StateKey, state: Value) -> Result<T, Fault> {
+    let unreadable =
+        |_| Fault::Never(format!("what is remembered of {} cannot be read", key.key()));
+    serde_json::from_value(state).map_err(unreadable)
 }

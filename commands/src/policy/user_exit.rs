@@ -4,8 +4,6 @@
 //! loses the roles held there; memberships follow a user to another person. Remembers, for that,
 //! who is where with which roles: streams cannot be listed, and tables are not read here.
 
-use std::collections::BTreeSet;
-
 use domain::{
     identity::{PersonId, UserId, user::UserEvent},
     kernel::DomainEvent,
@@ -33,22 +31,22 @@ const GONE: &str = "the membership ended";
 #[derive(Debug, Clone, Copy)]
 pub struct UserExit;
 
-/// What is known of a user, under the user's id.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Account {
-    /// Where they are a member.
-    organizations: BTreeSet<OrganizationId>,
-    /// Their live roles on the platform.
-    assignments: BTreeSet<RoleAssignmentId>,
+/// What a user has, a part of what is known under the user's id. Somebody may be in very many
+/// organizations, so there is never a list of them.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Has {
+    /// A membership, under the organization's id.
+    Membership,
+    /// A live role on the platform, under the assignment's id.
+    Role,
 }
 
-/// What is known of a membership, under its id.
-#[derive(Debug, Serialize, Deserialize)]
+/// What is known of a membership, under its id; its live roles are parts of it.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Stay {
     organization_id: OrganizationId,
     user_id: UserId,
-    /// The live roles held through it.
-    assignments: BTreeSet<RoleAssignmentId>,
 }
 
 /// Where a live role is noted, under the assignment's id.
@@ -57,6 +55,16 @@ struct Stay {
 enum Holder {
     User(UserId),
     Member(OrganizationId, UserId),
+}
+
+impl Holder {
+    /// What the role is a part of.
+    fn key(self) -> Uuid {
+        match self {
+            Self::User(user) => user.uuid(),
+            Self::Member(organization, user) => MembershipId::of(organization, user).uuid(),
+        }
+    }
 }
 
 impl Policy for UserExit {
@@ -118,11 +126,15 @@ async fn of_user(
         | UserEvent::Unlocked {}
         | UserEvent::Enabled { .. } => return Ok(Vec::new()),
     };
-    let account: Account = memory.recall(user_id.uuid()).await?.unwrap_or_default();
-    let mut steps: Vec<_> =
-        account.organizations.iter().flat_map(|id| exit.from(*id, user_id)).collect();
-    if matches!(exit, Exit::Deleted) {
-        steps.extend(account.assignments.into_iter().map(|id| withdraw(id, DELETED)));
+    let mut steps = Vec::new();
+    for (part, has) in memory.recall_parts::<Has>(user_id.uuid()).await? {
+        match has {
+            Has::Membership => steps.extend(exit.from(OrganizationId::from_uuid(part), user_id)),
+            Has::Role if matches!(exit, Exit::Deleted) => {
+                steps.push(withdraw(RoleAssignmentId::from_uuid(part), DELETED));
+            }
+            Has::Role => {}
+        }
     }
     Ok(steps)
 }
@@ -167,19 +179,23 @@ async fn of_membership(
 ) -> Result<Vec<Step>, Fault> {
     match event {
         MembershipEvent::Added { organization_id, user_id, .. } => {
-            note_stay(organization_id, user_id, memory).await?;
+            memory.remember(membership.uuid(), &Stay { organization_id, user_id })?;
+            memory.remember_part(user_id.uuid(), organization_id.uuid(), &Has::Membership)?;
             Ok(Vec::new())
         }
         MembershipEvent::Removed { .. } | MembershipEvent::Left {} => {
             let Some(stay) = memory.recall::<Stay>(membership.uuid()).await? else {
                 return Ok(Vec::new());
             };
+            let roles = memory.recall_parts::<Has>(membership.uuid()).await?;
             memory.forget(membership.uuid());
-            let user = stay.user_id.uuid();
-            let mut account: Account = memory.recall(user).await?.unwrap_or_default();
-            account.organizations.remove(&stay.organization_id);
-            note_account(user, &account, memory)?;
-            Ok(stay.assignments.into_iter().map(|id| withdraw(id, GONE)).collect())
+            memory.forget_part(stay.user_id.uuid(), stay.organization_id.uuid());
+            let mut steps = Vec::new();
+            for id in roles.into_keys() {
+                memory.forget_part(membership.uuid(), id);
+                steps.push(withdraw(RoleAssignmentId::from_uuid(id), GONE));
+            }
+            Ok(steps)
         }
         MembershipEvent::Suspended { .. }
         | MembershipEvent::Reinstated {}
@@ -200,8 +216,14 @@ async fn of_role(
         } => {
             let user = UserId::from_uuid(principal_id);
             let holder = organization_id.map_or(Holder::User(user), |id| Holder::Member(id, user));
+            // Without a stay the member is gone already, and the roles with them.
+            if matches!(holder, Holder::Member(..))
+                && memory.recall::<Stay>(holder.key()).await?.is_none()
+            {
+                return Ok(());
+            }
             memory.remember(assignment.uuid(), &holder)?;
-            change_held(holder, memory, |held| held.insert(assignment)).await
+            memory.remember_part(holder.key(), assignment.uuid(), &Has::Role)
         }
         E::Assigned { principal_kind: PrincipalKind::Service, .. } => Ok(()),
         E::Revoked { .. } | E::Expired { .. } => {
@@ -209,51 +231,10 @@ async fn of_role(
                 return Ok(());
             };
             memory.forget(assignment.uuid());
-            change_held(holder, memory, |held| held.remove(&assignment)).await
+            memory.forget_part(holder.key(), assignment.uuid());
+            Ok(())
         }
     }
-}
-
-/// Changes which roles a holder is known to have.
-async fn change_held(
-    holder: Holder,
-    memory: &mut Memory<'_>,
-    change: impl FnOnce(&mut BTreeSet<RoleAssignmentId>) -> bool,
-) -> Result<(), Fault> {
-    match holder {
-        Holder::User(user) => {
-            let mut account: Account = memory.recall(user.uuid()).await?.unwrap_or_default();
-            change(&mut account.assignments);
-            note_account(user.uuid(), &account, memory)
-        }
-        Holder::Member(organization, user) => {
-            let key = MembershipId::of(organization, user).uuid();
-            // Without a stay the member is gone already, and the roles with them.
-            let Some(mut stay) = memory.recall::<Stay>(key).await? else { return Ok(()) };
-            change(&mut stay.assignments);
-            memory.remember(key, &stay)
-        }
-    }
-}
-
-async fn note_stay(
-    organization_id: OrganizationId,
-    user_id: UserId,
-    memory: &mut Memory<'_>,
-) -> Result<(), Fault> {
-    let stay = Stay { organization_id, user_id, assignments: BTreeSet::new() };
-    memory.remember(MembershipId::of(organization_id, user_id).uuid(), &stay)?;
-    let mut account: Account = memory.recall(user_id.uuid()).await?.unwrap_or_default();
-    account.organizations.insert(organization_id);
-    memory.remember(user_id.uuid(), &account)
-}
-
-fn note_account(key: Uuid, account: &Account, memory: &mut Memory<'_>) -> Result<(), Fault> {
-    if *account == Account::default() {
-        memory.forget(key);
-        return Ok(());
-    }
-    memory.remember(key, account)
 }
 
 fn withdraw(role_assignment_id: RoleAssignmentId, reason: &str) -> Step {

@@ -24,7 +24,7 @@ use domain::{
     kernel::Timestamp,
     organization::{InvitationId, OrganizationId, RoleId},
 };
-use eventstore::{Leases, MasterKey, ParkedEvents, Postgres, Processes, Store};
+use eventstore::{Leases, MasterKey, ParkedEvents, Postgres, Processes, StateKey, Store};
 use futures_util::{FutureExt, future::BoxFuture};
 use testkit::TestDb;
 use tokio::{sync::watch, time::timeout};
@@ -240,7 +240,8 @@ async fn only_a_sign_in_from_somewhere_new_is_news() {
     assert_eq!(letters[2].content, Content::PasswordChanged);
     notifier.stop().await;
     // Where somebody was last is forgotten last.
-    let known = Processes::new(database.pool.clone()).recall(CONSUMER, ada.user.uuid()).await;
+    let known =
+        Processes::new(database.pool.clone()).recall(CONSUMER, StateKey::of(ada.user.uuid())).await;
     let known = known.unwrap().unwrap().to_string();
     assert_eq!(known, r#"{"networks":["198.51.100.0/24","192.0.2.0/24"]}"#);
 }

@@ -35,7 +35,7 @@ use crate::{
 
 pub use connections::{Connections, Slot};
 pub use parked::{Parked, ParkedEvents};
-pub use process::ProcessStates;
+pub use process::{ProcessStates, StateChanges, StateKey};
 pub use processes::{Notes, Processes};
 pub use survey::{Consumer, Survey, survey};
 pub use timers::{DueTimers, Timer, Timers};

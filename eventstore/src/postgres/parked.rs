@@ -70,6 +70,9 @@ impl ParkedEvents {
         target: &str,
         positions: &[Position],
     ) -> Result<(), Unavailable> {
+        if positions.is_empty() {
+            return Ok(());
+        }
         let positions: Vec<i64> = positions.iter().map(|position| position.0).collect();
         sqlx::query(
             "DELETE FROM eventstore.parked

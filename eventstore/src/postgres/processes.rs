@@ -3,7 +3,7 @@
 //! Owns the one transaction in which everything an event led to is noted: what is remembered,
 //! which timers are set, which events wait, and how far the manager has come.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use domain::kernel::Position;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     parked::{Parked, ParkedEvents},
-    process::ProcessStates,
+    process::{ProcessStates, StateChanges, StateKey},
     timers::{Timer, Timers},
 };
 use crate::{
@@ -37,8 +37,8 @@ pub struct Processes {
 /// What events led to, to be noted together.
 #[derive(Debug, Default)]
 pub struct Notes {
-    /// What is remembered under a key from now on; none forgets it.
-    pub states: Vec<(Uuid, Option<Value>)>,
+    /// What is remembered.
+    pub states: StateChanges,
     /// Timers to set.
     pub set: Vec<Timer>,
     /// Timers to cancel.
@@ -52,7 +52,7 @@ pub struct Notes {
 impl Notes {
     /// Whether events led to nothing.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         let Self { states, set, cancelled, parked, released } = self;
         states.is_empty()
             && set.is_empty()
@@ -97,14 +97,30 @@ impl Processes {
         Timers::new(self.pool.clone())
     }
 
-    /// What a process remembers under a key.
+    /// What a process remembers in a place.
     ///
     /// # Errors
     /// If the log cannot be reached.
-    pub async fn recall(&self, process: &str, key: Uuid) -> Result<Option<Value>, Unavailable> {
+    pub async fn recall(&self, process: &str, key: StateKey) -> Result<Option<Value>, Unavailable> {
         let recalled = async {
             let mut connection = self.pool.acquire().await?;
             ProcessStates::get(&mut connection, process, key).await
+        };
+        Self::heard(recalled).await?
+    }
+
+    /// All that a process remembers of a thing, the thing itself first.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn recall_all(
+        &self,
+        process: &str,
+        key: Uuid,
+    ) -> Result<BTreeMap<StateKey, Value>, Unavailable> {
+        let recalled = async {
+            let mut connection = self.pool.acquire().await?;
+            ProcessStates::all(&mut connection, process, key).await
         };
         Self::heard(recalled).await?
     }
@@ -116,10 +132,7 @@ impl Processes {
     pub async fn note(&self, lease: &Lease, notes: &Notes, to: Position) -> Result<(), Fenced> {
         let mut transaction = Self::heard(self.pool.begin_with(BEGIN)).await??;
         let Lease { consumer, target, .. } = lease;
-        for (key, state) in &notes.states {
-            let put = ProcessStates::put(&mut transaction, consumer, *key, state.as_ref());
-            Self::heard(put).await??;
-        }
+        Self::heard(ProcessStates::put(&mut transaction, consumer, &notes.states)).await??;
         for timer in &notes.set {
             Self::heard(Timers::set(&mut transaction, timer)).await??;
         }

@@ -152,7 +152,8 @@ async fn idle_transaction(database: &TestDb) -> sqlx::Transaction<'static, sqlx:
     sqlx::raw_sql(
         "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
          SELECT count(*) FROM eventstore.events;
-         INSERT INTO eventstore.process_state VALUES ('idle', gen_random_uuid(), '{}');
+         INSERT INTO eventstore.process_state
+         VALUES ('idle', gen_random_uuid(), gen_random_uuid(), '{}');
          CREATE TABLE idle ();",
     )
     .execute(&mut *transaction)

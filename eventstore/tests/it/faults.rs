@@ -12,7 +12,7 @@ use std::{
 };
 
 use domain::kernel::{Position, Version, testing::at};
-use eventstore::{Append, AppendError, Claim, Expected, Fenced, Notes, Processes, Timer};
+use eventstore::{Append, AppendError, Claim, Expected, Fenced, Notes, Processes, StateKey, Timer};
 use futures_util::future::join_all;
 use sqlx::{
     PgPool,
@@ -236,7 +236,7 @@ async fn a_process_manager_takes_silence_for_a_lost_connection() {
     tokio::time::pause();
     let timers = processes.timers();
     let (recalled, noted, due, renewed) = tokio::join!(
-        processes.recall("test", fresh()),
+        processes.recall("test", StateKey::of(fresh())),
         processes.note(&lease, &notes, Position(1)),
         timers.due(at(0), 1),
         Processes::heard(leases.renew(&lease)),

@@ -1,7 +1,7 @@
 //! Events that wait, and what processes remember.
 
 use domain::kernel::Position;
-use eventstore::{Leases, Parked, ParkedEvents, ProcessStates};
+use eventstore::{Leases, Parked, ParkedEvents, ProcessStates, StateKey};
 use serde_json::json;
 
 use crate::support::fresh;
@@ -55,17 +55,23 @@ async fn events_wait_in_order_until_they_are_taken_out() {
 #[tokio::test]
 async fn a_process_remembers_until_it_forgets() {
     let database = testkit::database().await;
-    let (one, other) = (fresh(), fresh());
+    let (one, part, other) = (StateKey::of(fresh()), fresh(), StateKey::of(fresh()));
+    let part = StateKey::of_part(one.key(), part);
     let mut transaction = database.pool.begin().await.unwrap();
     let connection = &mut *transaction;
     assert_eq!(ProcessStates::get(connection, "test", one).await.unwrap(), None);
     for state in [json!({ "step": 1 }), json!({ "step": 2, "since": null })] {
-        ProcessStates::put(connection, "test", one, Some(&state)).await.unwrap();
-        assert_eq!(ProcessStates::get(connection, "test", one).await.unwrap(), Some(state));
+        let changes = [(one, Some(state.clone())), (part, Some(json!(state.to_string())))];
+        ProcessStates::put(connection, "test", &changes.into()).await.unwrap();
+        assert_eq!(ProcessStates::get(connection, "test", one).await.unwrap(), Some(state.clone()));
+        let all = ProcessStates::all(connection, "test", one.key()).await.unwrap();
+        assert_eq!(all, [(one, state.clone()), (part, json!(state.to_string()))].into());
     }
     assert_eq!(ProcessStates::get(connection, "test", other).await.unwrap(), None);
     assert_eq!(ProcessStates::get(connection, "other", one).await.unwrap(), None);
-    ProcessStates::put(connection, "test", one, None).await.unwrap();
-    ProcessStates::put(connection, "test", other, None).await.unwrap();
+    ProcessStates::put(connection, "other", &[(one, None)].into()).await.unwrap();
+    ProcessStates::put(connection, "test", &[(one, None), (other, None)].into()).await.unwrap();
     assert_eq!(ProcessStates::get(connection, "test", one).await.unwrap(), None);
+    let all = ProcessStates::all(connection, "test", one.key()).await.unwrap();
+    assert_eq!(all, [(part, json!(json!({ "step": 2, "since": null }).to_string()))].into());
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::kernel::{Position, Timestamp, testing::at};
-use eventstore::{Fenced, Notes, Processes, Timer};
+use eventstore::{Fenced, Notes, Processes, StateChanges, StateKey, Timer};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -28,12 +28,12 @@ async fn everything_is_noted_with_the_checkpoint_or_not_at_all() {
     let (ada, bo, key) = (fresh(), fresh(), fresh());
     let lease = processes.leases().acquire("test", "policy", ada).await.unwrap().unwrap();
     let notes = |state| Notes {
-        states: vec![(key, Some(json!(state)))],
+        states: StateChanges::from([(StateKey::of(key), Some(json!(state)))]),
         set: vec![timer(key, at(0))],
         ..Notes::default()
     };
     processes.note(&lease, &notes("first"), Position(3)).await.unwrap();
-    assert_eq!(processes.recall("test", key).await.unwrap(), Some(json!("first")));
+    assert_eq!(processes.recall("test", StateKey::of(key)).await.unwrap(), Some(json!("first")));
     assert_eq!(due(&processes, at(0)).await, [key]);
     assert_eq!(processes.leases().position("test", "policy").await.unwrap(), Position(3));
 
@@ -41,15 +41,15 @@ async fn everything_is_noted_with_the_checkpoint_or_not_at_all() {
     let other = processes.leases().acquire("test", "policy", bo).await.unwrap().unwrap();
     let late = processes.note(&lease, &notes("late"), Position(4)).await;
     assert!(matches!(late, Err(Fenced::Lost(_))));
-    assert_eq!(processes.recall("test", key).await.unwrap(), Some(json!("first")));
+    assert_eq!(processes.recall("test", StateKey::of(key)).await.unwrap(), Some(json!("first")));
 
     let gone = Notes {
-        states: vec![(key, None)],
+        states: StateChanges::from([(StateKey::of(key), None)]),
         cancelled: vec![(PROCESS.to_owned(), key)],
         ..Notes::default()
     };
     processes.note(&other, &gone, Position(4)).await.unwrap();
-    assert_eq!(processes.recall("test", key).await.unwrap(), None);
+    assert_eq!(processes.recall("test", StateKey::of(key)).await.unwrap(), None);
     assert!(due(&processes, at(0)).await.is_empty());
 }
 

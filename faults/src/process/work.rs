@@ -162,10 +162,7 @@ impl Worker {
                 });
                 (ask(&format!("{within}/roles"), body), Purpose::Keyed, Makes::Nothing)
             }
-            55..70 => {
-                let body = json!({ "slug": format!("w-{tag:016x}"), "name": "Workspace" });
-                (ask(&format!("{within}/workspaces"), body), Purpose::Keyed, Makes::Nothing)
-            }
+            55..70 => (workspace(&organization.id), Purpose::Keyed, Makes::Nothing),
             70..85 if !organization.programs.is_empty() => {
                 let program = organization.programs.pop().unwrap_or_default();
                 let path = format!("{within}/service-principals/{program}/api-keys");
@@ -187,6 +184,14 @@ impl Worker {
 pub fn organization() -> Ask {
     let slug = format!("t-{:016x}", random().as_u64_pair().0);
     ask("/organizations", json!({ "slug": slug, "name": "Trial", "type": "team" }))
+}
+
+/// A command that makes a workspace.
+#[must_use]
+pub fn workspace(organization: &str) -> Ask {
+    let slug = format!("w-{:016x}", random().as_u64_pair().0);
+    let path = format!("/organizations/{organization}/workspaces");
+    ask(&path, json!({ "slug": slug, "name": "Workspace" }))
 }
 
 fn ask(path: &str, body: Value) -> Ask {

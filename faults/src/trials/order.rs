@@ -91,7 +91,8 @@ async fn forgotten(pool: &PgPool) -> sqlx::Result<sqlx::Transaction<'static, sql
     sqlx::raw_sql(
         "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
          SELECT count(*) FROM eventstore.events;
-         INSERT INTO eventstore.process_state VALUES ('idle', gen_random_uuid(), '{}');",
+         INSERT INTO eventstore.process_state
+         VALUES ('idle', gen_random_uuid(), gen_random_uuid(), '{}');",
     )
     .execute(&mut *transaction)
     .await?;

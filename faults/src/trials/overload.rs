@@ -19,7 +19,7 @@ use crate::process::{
     place::Place,
     raw::{Raw, get},
     server::Server,
-    work::{Worker, organization},
+    work::{Worker, organization, workspace},
 };
 
 /// People who ask, in pairs.
@@ -114,18 +114,20 @@ fn count<T>(list: &[T]) -> u64 {
     u64::try_from(list.len()).unwrap_or(u64::MAX)
 }
 
-/// Two people: what the one reads must not grow with what the other does, or the load would.
+/// Two people, one who reads and one who works, in a place of their own. What they ask costs the
+/// same at the end as at the beginning, or the load would grow and not the overload.
 #[derive(Clone)]
 struct Pair {
     reader: Client,
-    founder: Client,
+    worker: Client,
+    organization: String,
 }
 
 impl Pair {
     /// A query or a command.
     async fn ask(&self, rng: &mut Rng) -> Result<Answer, Violation> {
         let answer = if rng.u8(0..10) < COMMANDS {
-            self.founder.send(&organization(), random()).await
+            self.worker.send(&workspace(&self.organization), random()).await
         } else {
             self.reader.get("/me").await
         };
@@ -135,9 +137,17 @@ impl Pair {
 
 async fn pairs(place: &Place, seed: u64) -> Result<Vec<Pair>, Violation> {
     let readers = Worker::several(place, PAIRS, seed).await?;
-    let founders = Worker::several(place, PAIRS, seed.wrapping_add(1)).await?;
-    let pairs = readers.iter().zip(&founders);
-    Ok(pairs.map(|(one, other)| Pair { reader: one.client(), founder: other.client() }).collect())
+    let workers = Worker::several(place, PAIRS, seed.wrapping_add(1)).await?;
+    let pairs = readers.iter().zip(&workers).map(|(reader, worker)| async {
+        let worker = worker.client();
+        let founded = worker.send(&organization(), random()).await;
+        let founded = founded.map_err(|fault| Violation(format!("no answer: {fault:?}")))?;
+        let Some(organization) = founded.text("id").map(str::to_owned) else {
+            return Err(unexpected("a new organization", &founded));
+        };
+        Ok(Pair { reader: reader.client(), worker, organization })
+    });
+    try_join_all(pairs).await
 }
 
 /// Asks the probes under load, each time on a connection of its own. Answers how long the slowest
