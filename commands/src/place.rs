@@ -33,7 +33,7 @@ impl<'c> Place<'c> {
         Self { processes, lease, at, noted: at, since: Instant::now() }
     }
 
-    /// Moves on past events that led to nothing, or to nothing that a repetition would change.
+    /// Moves on past events that led to nothing.
     ///
     /// # Errors
     /// [`Fenced::Lost`] if the lease is another's by now.

@@ -11,12 +11,15 @@ use sqlx::{
     AssertSqlSafe, PgConnection, PgPool, Row,
     postgres::{PgQueryResult, PgRow},
 };
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::backend::Unavailable;
 
 /// How long a lease holds without being used.
 const HELD: Duration = Duration::from_secs(10);
+/// How often one is renewed beside something that takes long.
+const RENEW: Duration = Duration::from_secs(2);
 
 /// The checkpoints of one log, by consumer and target schema.
 #[derive(Debug, Clone)]
@@ -157,6 +160,32 @@ impl Leases {
         .execute(&self.pool)
         .await?;
         lease.held(&kept)
+    }
+
+    /// Does something that may take longer than a lease holds, and keeps the lease meanwhile:
+    /// whoever took it over would begin the same anew, wait for the locks of the first, and be
+    /// taken over from in turn.
+    ///
+    /// # Errors
+    /// What the work answers; [`Fenced`] if the lease is another's or cannot be kept, and the work
+    /// is dropped where it is.
+    pub async fn keeping<T, E: From<Fenced>>(
+        &self,
+        lease: &Lease,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let lost = async {
+            loop {
+                sleep(RENEW).await;
+                if let Err(fault) = self.renew(lease).await {
+                    return fault;
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            fault = lost => Err(fault.into()),
+        }
     }
 
     /// Begins a target anew, from the start of the log and with nothing parked, inside the

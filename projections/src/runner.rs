@@ -132,7 +132,7 @@ impl Runner {
                     false => PATIENCE,
                 };
                 let taken = engine.take_in(&mut connection, &self.store, lease, &events);
-                timeout(patience, taken).await??;
+                timeout(patience, leases.keeping(lease, taken)).await??;
                 (used, remembered) = (Instant::now(), None);
             } else if !events.is_empty() {
                 engine.pass_over(&events);

@@ -51,6 +51,20 @@ pub struct PolicyHandle {
     tasks: JoinSet<()>,
 }
 
+/// What came of a batch of events.
+struct Outcome {
+    notes: Notes,
+    /// Whether anything was asked for. What was refused leaves no record and might be taken in if
+    /// it were asked again much later, so the place is noted at once.
+    asked: bool,
+}
+
+impl Outcome {
+    fn to_nothing(&self) -> bool {
+        !self.asked && self.notes.is_empty()
+    }
+}
+
 /// Why a policy stopped following for the moment.
 #[derive(Debug, thiserror::Error)]
 pub enum Interrupted {
@@ -150,17 +164,17 @@ impl PolicyRunner {
                 place.rest().await?;
                 continue;
             }
-            let notes = self.take_in(policy, &mut place, &mut blocked, &events).await?;
-            match notes.is_empty() {
+            let came = self.take_in(policy, &mut place, &mut blocked, &events).await?;
+            match came.to_nothing() {
                 true => place.pass(subscription.position()).await?,
-                false => place.note(&notes, subscription.position()).await?,
+                false => place.note(&came.notes, subscription.position()).await?,
             }
             self.policies.reached(P::NAME, subscription.position());
         }
         Ok(place.rest().await?)
     }
 
-    /// Deals with events; answers what they led to. Whatever interrupts it before that is noted,
+    /// Deals with events; answers what came of them. Whatever interrupts it before that is noted,
     /// all of them are dealt with again.
     async fn take_in<P: Policy>(
         &self,
@@ -168,11 +182,11 @@ impl PolicyRunner {
         place: &mut Place<'_>,
         blocked: &mut BTreeSet<Uuid>,
         events: &[Stored],
-    ) -> Result<Notes, Interrupted> {
+    ) -> Result<Outcome, Interrupted> {
         let wanted = events.iter().filter(|event| policy.wants(&event.envelope.category));
         let wanted: Vec<_> = wanted.cloned().collect();
         let mut memory = Memory::new(&self.processes, P::NAME);
-        let mut parked = Vec::new();
+        let (mut parked, mut asked) = (Vec::new(), false);
         for event in self.store.open(&wanted).await? {
             let stream = event.envelope.stream;
             let outcome = if blocked.contains(&stream) {
@@ -181,7 +195,10 @@ impl PolicyRunner {
                 self.deal_with(policy, &event, &mut memory).await?
             };
             match outcome {
-                Ok(()) => memory.keep(),
+                Ok(steps) => {
+                    memory.keep();
+                    asked |= steps > 0;
+                }
                 Err(cause) => {
                     memory.discard();
                     blocked.insert(stream);
@@ -190,7 +207,7 @@ impl PolicyRunner {
             }
             place.hold().await?;
         }
-        Ok(memory.into_notes(parked, Vec::new()))
+        Ok(Outcome { notes: memory.into_notes(parked, Vec::new()), asked })
     }
 
     /// Tries parked events once more, in order, without moving from where the policy is. Answers
@@ -223,15 +240,16 @@ impl PolicyRunner {
         Ok(blocked)
     }
 
-    /// Hands an event to a policy and takes its steps. The inner error says why it must be parked.
+    /// Hands an event to a policy and takes its steps; answers how many. The inner error says why
+    /// it must be parked.
     async fn deal_with<P: Policy>(
         &self,
         policy: &P,
         event: &Opened,
         memory: &mut Memory<'_>,
-    ) -> Result<Result<(), String>, Interrupted> {
+    ) -> Result<Result<usize, String>, Interrupted> {
         match self.take_steps(policy, event, memory).await {
-            Ok(()) => Ok(Ok(())),
+            Ok(steps) => Ok(Ok(steps)),
             Err(Fault::Later(cause)) => Err(Interrupted::Later(cause)),
             Err(Fault::Never(cause)) => Ok(Err(cause)),
         }
@@ -242,8 +260,10 @@ impl PolicyRunner {
         policy: &P,
         event: &Opened,
         memory: &mut Memory<'_>,
-    ) -> Result<(), Fault> {
-        for step in policy.react(event, memory).await? {
+    ) -> Result<usize, Fault> {
+        let steps = policy.react(event, memory).await?;
+        let number = steps.len();
+        for step in steps {
             let ctx = Context {
                 store: self.store.clone(),
                 caller: Caller::system(),
@@ -257,7 +277,7 @@ impl PolicyRunner {
             step.take(&ctx).await?;
             failpoint("policy.commanded");
         }
-        Ok(())
+        Ok(number)
     }
 }
 

@@ -1,7 +1,5 @@
 //! A second set of a module's tables, folded from the log beside the live ones.
 
-use std::time::Duration;
-
 use domain::kernel::Position;
 use eventstore::{Lease, Leases, ParkedEvents, failpoint};
 use sqlx::{Connection, PgConnection};
@@ -16,9 +14,6 @@ use crate::{
 
 /// Noted on the schema once its indexes stand.
 const INDEXED: &str = "commonhold: indexed";
-
-/// How often a lease is renewed beside something that takes long.
-const RENEW: Duration = Duration::from_secs(2);
 
 /// Tables in the making.
 pub(crate) struct Shadow {
@@ -96,26 +91,6 @@ impl Replay {
         lease.ok_or_else(|| ReplayError::Busy(module.name.to_owned()))
     }
 
-    /// Does something that takes long, and keeps a lease meanwhile.
-    pub(super) async fn keeping<T>(
-        &self,
-        lease: &Lease,
-        work: impl Future<Output = Result<T, ReplayError>>,
-    ) -> Result<T, ReplayError> {
-        let lost = async {
-            loop {
-                tokio::time::sleep(RENEW).await;
-                if let Err(fault) = self.leases().renew(lease).await {
-                    return fault;
-                }
-            }
-        };
-        tokio::select! {
-            done = work => done,
-            fault = lost => Err(fault.into()),
-        }
-    }
-
     /// Folds up to a position and makes the indexes, last because that is faster. Where two rows
     /// of the log claim one value the indexes cannot be made; then all is folded again with the
     /// indexes first, so that the same events are parked as live.
@@ -130,7 +105,7 @@ impl Replay {
         let (position, phase) = (shadow.position, Phase::Indexing);
         observe(Progress { module: module.name, phase, position, target });
         let Shadow { schema, lease, connection, .. } = &mut *shadow;
-        match self.keeping(lease, index(connection, module, schema)).await {
+        match self.leases().keeping(lease, index(connection, module, schema)).await {
             Err(ReplayError::Engine(EngineError::Database(cause))) if cause.is_refusal() => {
                 tracing::warn!(module = module.name, schema = shadow.schema, %cause,
                     "the log disagrees about a unique value: folding again with the indexes first");
@@ -139,7 +114,7 @@ impl Replay {
         }
         let Shadow { schema, lease, engine, connection, position, .. } = &mut *shadow;
         *lease = begin(module, lease, connection).await?;
-        self.keeping(lease, index(connection, module, schema)).await?;
+        self.leases().keeping(lease, index(connection, module, schema)).await?;
         *engine = Engine::open(connection, module, schema, &[]).await?;
         *position = lease.position;
         self.fold_to(module, shadow, target, observe).await
@@ -176,7 +151,8 @@ impl Replay {
     /// are taken in again as the live runner would, so that the same ones are parked.
     async fn write(&self, module: &'static Module, shadow: &mut Shadow) -> Result<(), ReplayError> {
         let (from, to) = (shadow.position, shadow.engine.folded());
-        match shadow.write().await {
+        let (leases, lease) = (self.leases(), shadow.lease.clone());
+        match leases.keeping(&lease, shadow.write()).await {
             Err(EngineError::Database(cause)) if cause.is_refusal() => {}
             outcome => return Ok(outcome?),
         }
@@ -186,8 +162,9 @@ impl Replay {
         while log.position() < to {
             let left = usize::try_from(to.0.saturating_sub(log.position().0)).unwrap_or_default();
             let events = log.next(left.min(shadow.options.page)).await?;
-            let Shadow { engine, connection, lease, .. } = &mut *shadow;
-            engine.take_in(connection, &self.store, lease, &events).await?;
+            let Shadow { engine, connection, .. } = &mut *shadow;
+            let taken = engine.take_in(connection, &self.store, &lease, &events);
+            leases.keeping(&lease, taken).await?;
         }
         shadow.position = to;
         Ok(())

@@ -51,7 +51,7 @@ impl Replay {
         if position < shadow.position {
             // The live tables are behind: they cannot be compared before they caught up.
             live.rollback().await?;
-            self.keeping(&shadow.lease, self.await_live(module, shadow.position)).await?;
+            self.leases().keeping(&shadow.lease, self.await_live(module, shadow.position)).await?;
             return Box::pin(self.compare(module, shadow, observe)).await;
         }
         self.fold_to(module, shadow, position, observe).await?;
@@ -69,9 +69,9 @@ impl Replay {
                 let live = (&mut *live, module.name);
                 found.extend(differences(live, (&mut *connection, schema), table).await?);
             }
-            Ok(found)
+            Ok::<_, ReplayError>(found)
         };
-        let found = self.keeping(lease, compared).await?;
+        let found = self.leases().keeping(lease, compared).await?;
         live.rollback().await?;
         Ok(found)
     }

@@ -5,6 +5,7 @@ use std::{
     pin::{Pin, pin},
 };
 
+use domain::kernel::Timestamp;
 use projections::{Difference, EngineError, Module, Phase, Progress, ReplayError, ReplayOptions};
 use sqlx::PgConnection;
 use tokio::sync::Notify;
@@ -131,10 +132,19 @@ async fn locked(world: &World, table: &str) -> sqlx::Transaction<'static, sqlx::
     transaction
 }
 
-/// Whether the lease on the next tables holds.
-async fn held(world: &World) -> bool {
+/// Whether the lease on some tables holds.
+async fn held(world: &World, target: &str) -> bool {
     let sql = "SELECT lease_until > now() FROM eventstore.checkpoints WHERE target = $1";
-    sqlx::query_scalar(sql).bind(NEXT).fetch_one(world.pool()).await.unwrap()
+    sqlx::query_scalar(sql).bind(target).fetch_one(world.pool()).await.unwrap()
+}
+
+/// Until somebody waits for a lock; answers which transaction, by when it began.
+async fn waited_for(world: &World) -> Option<Timestamp> {
+    let waits = "SELECT max(xact_start) FROM pg_stat_activity
+                  WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let pool = world.pool();
+    let ask = || async { sqlx::query_scalar(waits).fetch_one(pool).await.unwrap() };
+    eventually("a wait for a lock", ask, Option::is_some).await
 }
 
 #[tokio::test]
@@ -150,7 +160,7 @@ async fn a_rebuild_keeps_its_lease_however_long_it_indexes_or_compares() {
         world.lease_lapses(NEXT).await;
         tokio::select! {
             outcome = rebuild.as_mut() => panic!("{phase:?} does not wait: {outcome:?}"),
-            held = eventually("renewal", || held(&world), |held| *held) => assert!(held),
+            held = eventually("renewal", || held(&world, NEXT), |held| *held) => assert!(held),
         }
         lock.rollback().await.unwrap();
         assert_eq!(rebuild.await.unwrap(), [], "{phase:?}");
@@ -167,15 +177,28 @@ async fn tables_swapped_in_while_a_comparison_begins_are_compared_as_they_are() 
                ALTER TABLE organization.organizations RENAME TO former;
                ALTER TABLE aside.organizations SET SCHEMA organization";
     sqlx::raw_sql(sql).execute(&mut *swap).await.unwrap();
-    let waits = "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
-                  WHERE datname = current_database() AND NOT granted";
-    let pool = world.pool();
-    let ask = || async { sqlx::query_scalar::<_, i64>(waits).fetch_one(pool).await.unwrap() };
     let swapped = async {
-        eventually("a wait for the swap", ask, |waiting| *waiting > 0).await;
+        waited_for(&world).await;
         swap.commit().await.unwrap();
     };
     let options = small();
     let (found, ()) = tokio::join!(world.verified(module(), &options), swapped);
     assert_eq!(found, []);
+}
+
+#[tokio::test]
+async fn live_tables_keep_their_lease_however_long_a_batch_takes() {
+    let world = World::new().await;
+    let runner = world.runner();
+    world.organization("early").await;
+    world.caught_up("organization").await;
+    let lock = locked(&world, "organization.organizations").await;
+    world.organization("late").await;
+    let batch = waited_for(&world).await;
+    world.lease_lapses("organization").await;
+    eventually("renewal", || held(&world, "organization"), |held| *held).await;
+    assert_eq!(waited_for(&world).await, batch, "not by another try");
+    lock.rollback().await.unwrap();
+    world.caught_up("organization").await;
+    runner.stop().await;
 }

@@ -2,8 +2,15 @@
 
 use std::time::Duration;
 
-use commands::policy::PolicyRunner;
-use domain::kernel::{Actor, StreamId, TenantId};
+use commands::{
+    Caller,
+    organization::{membership::Suspend, role::MEMBER},
+    policy::PolicyRunner,
+};
+use domain::{
+    identity::user::{User, UserCommand},
+    kernel::{Actor, StreamId, TenantId},
+};
 use eventstore::{CommandKey, Expected, Meta, NewEvent, StreamAppend};
 use tokio::time::timeout;
 
@@ -87,6 +94,26 @@ async fn a_place_is_noted_while_events_that_lead_to_nothing_keep_coming() {
         }
     };
     timeout(Duration::from_secs(20), noted).await.unwrap();
+    running.handle.stop().await;
+}
+
+/// A refusal leaves no record: asked again after everything changed, it might be none.
+#[tokio::test]
+async fn a_place_is_noted_at_once_if_something_was_asked_though_it_was_refused() {
+    let stage = Stage::new().await;
+    let world = &stage.world;
+    let (ada, bob) = (world.human("ada").await, world.human("bob").await);
+    let acme = world.organization(ada, "acme").await;
+    world.join(acme, bob, &[MEMBER]).await;
+    let running = stage.start();
+    stage.quiet(&running).await;
+    let suspend = Suspend { organization_id: acme, user_id: bob.user, reason: "late".into() };
+    world.done(&Caller::system(), &suspend).await;
+    world.decide::<User>(bob.user, UserCommand::Disable { reason: "spam".into() }).await;
+    let head = world.head().await;
+    running.policies.wait(head).await.unwrap();
+    let leases = stage.processes().leases();
+    assert_eq!(leases.position("policy.user_exit", "policy").await.unwrap(), head);
     running.handle.stop().await;
 }
 
