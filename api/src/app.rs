@@ -16,6 +16,7 @@ use crate::{
     cursor::Cursors,
     domain_proof::DomainProof,
     key_use::KeyUses,
+    lines::Lines,
     rate::{Limits, LoginGuard},
 };
 
@@ -51,6 +52,8 @@ pub struct Parts {
     pub verified_keys: VerifiedKeys,
     /// What addresses and accounts may send.
     pub limits: Arc<Limits>,
+    /// Before searches of the log: each account makes one at a time.
+    pub searches: Lines,
     /// Failed sign-ins.
     pub login_guard: LoginGuard,
     /// Signed places in lists.

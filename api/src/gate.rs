@@ -321,7 +321,12 @@ async fn api_key(
         check(app, key, None, network, now).await?;
         return Err(refused());
     };
-    let loaded = app.store.load::<ServicePrincipal>(principal.uuid()).await?;
+    let mut loaded = app.store.load::<ServicePrincipal>(principal.uuid()).await?;
+    // Another process may have issued it since this one looked. What is known of a key does not
+    // change for the better, so nothing else has to be looked up again.
+    if loaded.cached && !loaded.state.keys().any(|(_, known)| known.prefix == key.prefix()) {
+        loaded = app.store.load_fresh(principal.uuid()).await?;
+    }
     let found = loaded.state.keys().find(|(_, known)| known.prefix == key.prefix());
     let (id, hash): (ApiKeyId, &str) = match found {
         Some((id, known)) if known.is_live(now) => {

@@ -28,6 +28,7 @@ pub mod health;
 pub mod identity;
 pub mod jwks;
 pub mod key_use;
+pub mod lines;
 pub mod listing;
 pub mod mail;
 pub mod metrics;

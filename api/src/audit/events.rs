@@ -1,10 +1,16 @@
 //! `GET /events`: the log by position, type, actor, correlation and time.
+//!
+//! Refuses to search for one account twice at a time: a search that finds nothing reads far, also
+//! when its client has gone, and there are few connections for all.
+
+use std::time::Duration;
 
 use axum::extract::OriginalUri;
 use chrono::{DateTime, Utc};
 use domain::kernel::{Position, TenantId};
-use eventstore::Filter;
+use eventstore::{Filter, Stored};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -12,12 +18,16 @@ use super::view::EventView;
 use crate::{
     answer::Found,
     app::App,
+    door,
     extract::{Limit, Query},
     gate::Call,
     listing::{List, Listing},
-    problem::Problem,
+    problem::{Problem, TOO_MANY_REQUESTS},
     routes::{Routes, op},
 };
+
+/// How long a search waits for an earlier one of its account.
+const WAIT: Duration = Duration::from_secs(5);
 
 pub(super) fn routes() -> Routes<App> {
     Routes::new().get(
@@ -28,7 +38,8 @@ pub(super) fn routes() -> Routes<App> {
             .description(
                 "Every filter given must hold. Without `order=desc` the oldest come first. The \
                  answer to the next page never misses an event, however many are written \
-                 meanwhile.",
+                 meanwhile. An account searches once at a time. A search that takes longer than ten \
+                 seconds is given up: narrow it with `after` and `until`.",
             )
             .query::<EventsQuery>()
             .answer::<List<EventView>>(200),
@@ -120,7 +131,7 @@ async fn list(
         descending: query.order == Order::Desc,
         limit: i64::from(page.limit).saturating_add(1),
     };
-    let mut events = call.app.store.search(&filter).await?;
+    let mut events = search(&call, &filter).await?;
     let more = events.len() > usize::from(page.limit);
     events.truncate(usize::from(page.limit));
     let next = events.last().filter(|_| more).map(|event| event.envelope.position.0);
@@ -129,4 +140,13 @@ async fn list(
     let (list, link) = listing.answer(found, |opened| EventView::from(&opened))?;
     let head = *call.app.store.watch_head().borrow();
     Ok(Found::new(list, head).link(link))
+}
+
+async fn search(call: &Call, filter: &Filter) -> Result<Vec<Stored>, Problem> {
+    let turn = call.app.searches.turn(&call.caller.actor.id);
+    let _turn = door::aside(timeout(WAIT, turn)).await.map_err(|_| {
+        let detail = "an earlier search of this account has not ended";
+        Problem::new(&TOO_MANY_REQUESTS).retry_after(1).detail(detail)
+    })?;
+    Ok(call.app.store.search(filter).await?)
 }

@@ -7,10 +7,10 @@
 //! allows more.
 
 mod loading;
+mod standings;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -22,7 +22,7 @@ use domain::{
         session::{Session, SessionEvent},
         user::{User, UserEvent, UserStatus},
     },
-    kernel::{DomainEvent, Position, Timestamp},
+    kernel::{DomainEvent, Envelope, Position, Timestamp},
     organization::{
         ApiKeyId, OrganizationId, Principal, PrincipalKind, ServicePrincipalId, WorkspaceId,
         membership::MembershipEvent,
@@ -33,23 +33,22 @@ use domain::{
     },
 };
 use eventstore::{Store, Stored};
-use lru::LruCache;
-use projections::{Positions, Reader, organization::authority as table};
-use tokio::task::JoinHandle;
+use projections::{PATIENCE, Positions, Reader, organization::authority as table};
+use tokio::{task::JoinHandle, time::timeout};
 use uuid::Uuid;
 
-use self::loading::{Lines, Loading};
+use self::{
+    loading::Loading,
+    standings::{Standings, Touched},
+};
 use crate::{
     door,
+    lines::Lines,
     problem::{INVALID_TOKEN, Problem, UNAVAILABLE},
 };
 
 /// For how long what is kept may be used without word from the log.
 const FRESH: Duration = Duration::from_secs(1);
-/// For how long a standing is kept at most: an assignment can end by itself.
-const LONGEST: Duration = Duration::from_secs(30);
-/// Standings kept.
-const KEPT: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 
 /// Who asks, proved by a token or a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,12 +86,14 @@ struct Inner {
     reader: Reader,
     positions: Positions,
     kept: Mutex<Kept>,
+    /// Before loads. A standing in use is asked for many times in the moment it is due: were each
+    /// of them to load it, all would wait for the tables and the database together.
     lines: Lines,
 }
 
 #[derive(Debug)]
 struct Kept {
-    standings: LruCache<Key, (Instant, Arc<Standing>)>,
+    standings: Standings,
     /// Those being loaded, and whether an event has touched them since.
     loading: HashMap<Key, bool>,
     /// The last event that may have changed a standing.
@@ -119,13 +120,13 @@ impl Authority {
     #[must_use]
     pub fn new(store: Store, reader: Reader, positions: Positions) -> Self {
         let kept = Mutex::new(Kept {
-            standings: LruCache::new(KEPT),
+            standings: Standings::new(),
             loading: HashMap::new(),
             changed: Position(0),
             heard: None,
             voided: 0,
         });
-        let inner = Inner { store, reader, positions, kept, lines: Lines::new() };
+        let inner = Inner { store, reader, positions, kept, lines: Lines::default() };
         Self { inner: Arc::new(inner) }
     }
 
@@ -169,9 +170,20 @@ impl Authority {
         if let Some(standing) = self.kept(&key)? {
             return live(standing, now);
         }
-        let _turn = self.inner.lines.turn(&key).await;
-        // Whoever went before may have loaded it.
-        if let Some(standing) = self.kept(&key)? {
+        let waiting = async {
+            let turn = self.inner.lines.turn(&key).await;
+            // Whoever went before may have loaded it; then the next one need not wait for this one.
+            let found = self.kept(&key)?;
+            Ok::<_, Problem>((turn.filter(|_| found.is_none()), found))
+        };
+        // No longer than for the tables. Where those in front fail one after another, whoever stands
+        // behind them would as well.
+        let waited = door::aside(timeout(PATIENCE, waiting)).await;
+        let (_turn, found) = waited.map_err(|_| {
+            let cause = "others have been loading these permissions for too long";
+            Problem::new(&UNAVAILABLE).retry_after(1).cause(cause)
+        })??;
+        if let Some(standing) = found {
             return live(standing, now);
         }
         let loading = Loading::begin(self, key);
@@ -186,8 +198,7 @@ impl Authority {
             let cause = "permissions have not heard from the log for a second";
             return Err(Problem::new(&UNAVAILABLE).retry_after(1).cause(cause));
         }
-        let found = kept.standings.get(key).filter(|(since, _)| since.elapsed() < LONGEST);
-        Ok(found.map(|(_, standing)| standing.clone()))
+        Ok(kept.standings.get(key))
     }
 
     async fn load(
@@ -301,47 +312,42 @@ impl Authority {
     fn hear(&self, events: &[Stored]) {
         let mut kept = self.lock();
         for event in events {
-            let envelope = &event.envelope;
-            let stream = envelope.stream;
-            let touches: Box<dyn Fn(&Key) -> bool> = match (&*envelope.category, &*envelope.name) {
-                // What happens at every sign-in changes nobody's rights.
-                (UserEvent::CATEGORY, "login_succeeded" | "login_failed" | "password_rehashed")
-                | (SessionEvent::CATEGORY, "started" | "refreshed")
-                | (ServicePrincipalEvent::CATEGORY, "key_used" | "created") => continue,
-                (UserEvent::CATEGORY, _) => Box::new(move |(proof, _)| proof.is_user(stream)),
-                (SessionEvent::CATEGORY, _) => Box::new(move |(proof, _)| proof.is_session(stream)),
-                (ServicePrincipalEvent::CATEGORY, _) => {
-                    Box::new(move |(proof, _)| proof.is_principal(stream))
-                }
-                (OrganizationEvent::CATEGORY, _) => Box::new(move |(proof, organization)| {
-                    proof.is_key() || organization.is_some_and(|id| id.uuid() == stream)
-                }),
-                // Whose rights these change is in the payload; they are rare beside requests.
-                (MembershipEvent::CATEGORY | RoleAssignmentEvent::CATEGORY, _) => {
-                    let tenant = envelope.tenant;
-                    Box::new(move |(_, organization)| {
-                        tenant.is_platform() || organization.is_some_and(|id| id.tenant() == tenant)
-                    })
-                }
-                (RoleEvent::CATEGORY, _) => Box::new(|_| true),
-                _ => continue,
-            };
-            kept.changed = envelope.position;
-            for (key, touched) in &mut kept.loading {
-                *touched |= touches(key);
+            let Some(touched) = touched(&event.envelope) else { continue };
+            kept.changed = event.envelope.position;
+            for (key, is_touched) in &mut kept.loading {
+                *is_touched |= touched.has(key);
             }
-            let gone: Vec<Key> =
-                kept.standings.iter().map(|(key, _)| *key).filter(|key| touches(key)).collect();
-            for key in gone {
-                kept.standings.pop(&key);
-                kept.voided = kept.voided.saturating_add(1);
-            }
+            let gone = kept.standings.drop_touched(touched);
+            kept.voided = kept.voided.saturating_add(gone);
         }
         kept.heard = Some(Instant::now());
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an event may have changed, if anything.
+fn touched(envelope: &Envelope) -> Option<Touched> {
+    match (&*envelope.category, &*envelope.name) {
+        // What happens at every sign-in changes nobody's rights.
+        (UserEvent::CATEGORY, "login_succeeded" | "login_failed" | "password_rehashed")
+        | (SessionEvent::CATEGORY, "started" | "refreshed")
+        | (ServicePrincipalEvent::CATEGORY, "key_used" | "created") => None,
+        (UserEvent::CATEGORY | SessionEvent::CATEGORY | ServicePrincipalEvent::CATEGORY, _) => {
+            Some(Touched::Those(envelope.stream))
+        }
+        // Whose rights these change is in the payload; they are rare beside requests. A key opens
+        // nothing outside its own organization, so what happens in another is nothing to it.
+        (
+            OrganizationEvent::CATEGORY
+            | MembershipEvent::CATEGORY
+            | RoleAssignmentEvent::CATEGORY
+            | RoleEvent::CATEGORY,
+            _,
+        ) => Some(envelope.organization().map_or(Touched::All, Touched::Those)),
+        _ => None,
     }
 }
 
@@ -361,22 +367,6 @@ impl Proof {
             Self::Session(user, _) => user.uuid(),
             Self::Key(principal, _) => principal.uuid(),
         }
-    }
-
-    fn is_user(self, id: Uuid) -> bool {
-        matches!(self, Self::Session(user, _) if user.uuid() == id)
-    }
-
-    fn is_session(self, id: Uuid) -> bool {
-        matches!(self, Self::Session(_, session) if session.uuid() == id)
-    }
-
-    fn is_principal(self, id: Uuid) -> bool {
-        matches!(self, Self::Key(principal, _) if principal.uuid() == id)
-    }
-
-    fn is_key(self) -> bool {
-        matches!(self, Self::Key(..))
     }
 }
 

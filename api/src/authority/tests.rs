@@ -15,7 +15,10 @@ use projections::{Runner, RunnerHandle};
 use sqlx::postgres::PgConnectOptions;
 
 use super::*;
-use crate::clock::{Clock, mint};
+use crate::{
+    clock::{Clock, mint},
+    door::Door,
+};
 
 const READ: &str = "identity.user.read";
 /// The subject of everything personal here.
@@ -45,11 +48,20 @@ async fn record_raw<E: DomainEvent>(
     from: i32,
     events: Vec<NewEvent>,
 ) -> Position {
+    record_of::<E>(store, TenantId::PLATFORM, id, (from, events)).await
+}
+
+async fn record_of<E: DomainEvent>(
+    store: &Store,
+    tenant: TenantId,
+    id: Uuid,
+    (from, events): (i32, Vec<NewEvent>),
+) -> Position {
     let append = Append {
         command: CommandKey { tenant: TenantId::PLATFORM, id: mint(), digest: [0; 32] },
         reply: None,
         streams: vec![StreamAppend {
-            tenant: TenantId::PLATFORM,
+            tenant,
             stream: StreamId::of(E::CATEGORY, id),
             expected: Expected::Exact(Version(from)),
             events,
@@ -277,6 +289,71 @@ async fn what_touches_somebody_else_voids_no_load() {
     loading.keep(&Arc::new(loaded));
     assert!(authority.kept(&key).unwrap().is_some());
     world.runner.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_tenant_changes_voids_its_own_standings_alone() {
+    let World { store, authority, runner, proof, _db, .. } = World::new().await;
+    runner.stop().await;
+    let [own, other] = [(); 2].map(|()| OrganizationId::from_uuid(mint()));
+    let program = Proof::Key(ServicePrincipalId::from_uuid(mint()), ApiKeyId::from_uuid(mint()));
+    let keys = [(proof, None), (proof, Some(own)), (program, Some(own))];
+    let nothing = Arc::new(Standing {
+        person: None,
+        grants: Arc::default(),
+        workspaces: BTreeMap::new(),
+        until: None,
+    });
+    let archived = NewEvent::of(&RoleEvent::Archived {}, None);
+    let unfrozen = NewEvent::of(&OrganizationEvent::Unfrozen {}, None);
+    for (tenant, kept) in [
+        (other.tenant(), [true; 3]),
+        (own.tenant(), [true, false, false]),
+        (TenantId::PLATFORM, [false; 3]),
+    ] {
+        for is_role in [true, false] {
+            keys.iter().for_each(|key| Loading::begin(&authority, *key).keep(&nothing));
+            let (at, stream) = (store.head().await.unwrap(), mint());
+            if is_role {
+                record_of::<RoleEvent>(&store, tenant, stream, (0, vec![archived.clone()])).await;
+            } else {
+                let events = (0, vec![unfrozen.clone()]);
+                record_of::<OrganizationEvent>(&store, tenant, stream, events).await;
+            }
+            authority.hear(&store.read(at, 10).await.unwrap());
+            let found = keys.map(|key| authority.kept(&key).unwrap().is_some());
+            assert_eq!(found, kept, "{tenant:?}, a role: {is_role}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_a_load_keeps_nobody_out() {
+    let World { store, authority, runner, proof, assignment, _db } = World::new().await;
+    runner.stop().await;
+    // Nobody keeps the tables any more, so that a load waits for them until its time is over.
+    let at = record(&store, assignment.uuid(), 1, &[revoked()]).await;
+    let events = store.read(Position(at.0 - 1), 1).await.unwrap();
+    let (door, key) = (Door::new(8), (proof, None));
+    let first = authority.inner.lines.turn(&key).await;
+    let mut asking = Vec::new();
+    for _ in 0..3 {
+        let (place, authority) = (door.enter().await.unwrap(), authority.clone());
+        authority.hear(&events);
+        let asked = async move { authority.standing(proof, None, now()).await.map(drop) };
+        asking.push(tokio::spawn(place.hold(asked)));
+    }
+    let until = async |is_so: &dyn Fn() -> bool| {
+        while !is_so() {
+            authority.hear(&[]);
+            assert!(!asking.iter().any(JoinHandle::is_finished), "somebody was answered already");
+            tokio::task::yield_now().await;
+        }
+    };
+    until(&|| door.taken() == 0).await;
+    drop(first);
+    until(&|| door.taken() == 0 && authority.lock().loading.contains_key(&key)).await;
+    asking.iter().for_each(JoinHandle::abort);
 }
 
 #[tokio::test]

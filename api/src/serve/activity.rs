@@ -104,9 +104,12 @@ impl Activity {
         Taking { activity: self.clone(), answer, untaken: bytes }
     }
 
-    /// Bytes of answers that have not been taken.
-    pub(super) fn untaken(&self) -> usize {
-        self.lock().untaken
+    /// Bytes of answers that have not been taken, and when the next piece of the one that has lain
+    /// longest is due; `None` while the client is not waited for.
+    pub(super) fn lying(&self) -> Option<(usize, Instant)> {
+        let state = self.lock();
+        let due = state.outgoing.values().min()?;
+        Some((state.untaken, *due))
     }
 
     /// Something was written. Answers to pings are, too, so this alone is no sign of life.
@@ -312,12 +315,13 @@ mod tests {
         let first = activity.deadline();
         assert!(left() <= 10 * SECOND);
         taken.took(1_000_000);
-        assert_eq!(activity.untaken(), 501);
+        assert_eq!(activity.lying(), Some((501, first)));
         assert_eq!(activity.deadline(), first);
         lying.waits_for_us();
         assert!(activity.deadline() > first && left() <= 10 * SECOND);
         drop((lying, taken));
-        assert_eq!(activity.untaken(), 0);
+        assert_eq!(activity.lying(), None);
+        assert_eq!(activity.0.untaken.load(Ordering::Relaxed), 0);
         assert!(left() > 50 * SECOND);
         // Pings are answered, and count for nothing.
         let quiet = activity.deadline();

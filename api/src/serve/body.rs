@@ -2,7 +2,8 @@
 //!
 //! A bound on what is spent alone would be a gift to whoever begins that many bodies and stalls:
 //! all others would be refused until those are timed out. When it is spent, whichever body has been
-//! arriving longest goes for the one that comes. What has arrived never does.
+//! arriving longest goes for the one that comes. What has arrived never does, and nobody goes where
+//! that would not make room enough.
 
 use std::{
     collections::BTreeMap,
@@ -109,7 +110,7 @@ impl Arriving<'_> {
     }
 
     /// Takes room for the body to be so long: what is free, or else what those hold that have been
-    /// arriving longest, this one among them.
+    /// arriving longer, if that is enough.
     fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
         let kib = bytes.div_ceil(1_024);
         let more = kib.saturating_sub(self.kib);
@@ -117,18 +118,40 @@ impl Arriving<'_> {
             return Ok(());
         }
         let mut arriving = self.bodies.lock();
+        arriving.make_room(&self.bodies.room, more, self.number);
+        let held = arriving.held.get_mut(&self.number).ok_or_else(overloaded)?;
         let many = u32::try_from(more).unwrap_or(u32::MAX);
-        loop {
-            let held = arriving.held.get_mut(&self.number).ok_or_else(overloaded)?;
-            if let Ok(more) = Arc::clone(&self.bodies.room).try_acquire_many_owned(many) {
-                match &mut held.room {
-                    Some(room) => room.merge(more),
-                    none => *none = Some(more),
-                }
-                self.kib = kib;
-                return Ok(());
+        let more = Arc::clone(&self.bodies.room).try_acquire_many_owned(many);
+        let more = more.map_err(|_| overloaded())?;
+        match &mut held.room {
+            Some(room) => room.merge(more),
+            none => *none = Some(more),
+        }
+        self.kib = kib;
+        Ok(())
+    }
+}
+
+impl Arrivals {
+    /// Sends away as many as hold room for so many KiB, the oldest first, of those that came before
+    /// one. If all of them hold too little, nobody.
+    fn make_room(&mut self, room: &Semaphore, kib: usize, before: u64) {
+        let mut missing = kib.saturating_sub(room.available_permits());
+        let mut going = Vec::new();
+        for (number, held) in self.held.range(..before) {
+            if missing == 0 {
+                break;
             }
-            arriving.held.pop_first();
+            let holds = held.room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+            if holds > 0 {
+                going.push(*number);
+                missing = missing.saturating_sub(holds);
+            }
+        }
+        if missing == 0 {
+            for number in going {
+                self.held.remove(&number);
+            }
         }
     }
 }
@@ -190,18 +213,22 @@ mod tests {
     #[tokio::test]
     async fn who_has_been_sending_longest_goes_when_there_is_no_room() {
         let bodies = Bodies::new(3);
-        let mut stalled = [1, 2_048].map(|size| Box::pin(bodies.read(stalled(size), LIMIT)));
+        let mut stalled = [0, 1, 2_048].map(|size| Box::pin(bodies.read(stalled(size), LIMIT)));
         for reading in &mut stalled {
             assert!(reading.now_or_never().is_none());
         }
-        let [first, second] = &mut stalled;
+        let [nothing, first, second] = &mut stalled;
         let (_, arrived) = bodies.read(whole(1_024), LIMIT).await.unwrap();
         assert_eq!(first.now_or_never().unwrap().unwrap_err().code(), "overloaded");
         assert!(second.now_or_never().is_none());
-        // What has arrived stays, and so this one is too much even when the second has gone.
+        // What has arrived stays, and so this one is too much even if the second went.
         assert_eq!(bodies.read(whole(3_072), LIMIT).await.unwrap_err().code(), "overloaded");
+        assert!(second.as_mut().now_or_never().is_none());
+        let (_, also) = bodies.read(whole(2_048), LIMIT).await.unwrap();
         assert_eq!(second.now_or_never().unwrap().unwrap_err().code(), "overloaded");
-        drop(arrived);
+        // Nobody goes who has nothing to give.
+        assert!(nothing.as_mut().now_or_never().is_none());
+        drop((arrived, also, stalled));
         assert_eq!(bodies.room.available_permits(), 3);
         assert!(bodies.lock().held.is_empty());
     }

@@ -7,6 +7,7 @@
 
 use std::{
     io,
+    num::ParseIntError,
     pin::Pin,
     sync::{
         Arc,
@@ -21,6 +22,8 @@ use super::activity::Activity;
 
 /// Enough of a line for a name and a length.
 const LINE_BYTES: usize = 256;
+/// What a connection of HTTP/2 begins with. Its frames cannot be ambiguous.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
 /// Whether an ambiguous request was seen on a connection.
 #[derive(Debug, Clone, Default)]
@@ -133,13 +136,16 @@ struct Scanner {
     place: Place,
     line: Vec<u8>,
     head: Head,
+    /// Whether the first line of the connection has been read.
+    begun: bool,
 }
 
 /// What the head of a request said so far.
 #[derive(Debug, Default)]
 struct Head {
     lines: usize,
-    length: Option<u64>,
+    /// The length, if there is one; also one that nobody can read is an announcement.
+    length: Option<Result<u64, ParseIntError>>,
     encoded: bool,
 }
 
@@ -188,7 +194,9 @@ impl Scanner {
     }
 
     fn end_of_line(&mut self, line: &[u8]) {
+        let is_first = !std::mem::replace(&mut self.begun, true);
         self.place = match (self.place, line.is_empty()) {
+            (Place::Head, _) if is_first && line == PREFACE => Place::Lost,
             // Line breaks before a request are allowed and mean nothing.
             (Place::Head, true) if self.head.lines == 0 => Place::Head,
             (Place::Head, true) => std::mem::take(&mut self.head).body(),
@@ -203,8 +211,7 @@ impl Head {
     fn line(&mut self, line: &[u8]) -> Place {
         self.lines = self.lines.saturating_add(1);
         if self.lines == 1 {
-            // The preface of HTTP/2, whose frames cannot be ambiguous.
-            return if line.starts_with(b"PRI ") { Place::Lost } else { Place::Head };
+            return Place::Head;
         }
         let text = String::from_utf8_lossy(line).to_ascii_lowercase();
         let whole = line.len() < LINE_BYTES;
@@ -214,10 +221,7 @@ impl Head {
         };
         match name.trim() {
             "content-length" if !whole => return Place::Ambiguous,
-            "content-length" => match value.trim().parse() {
-                Ok(length) => self.length = Some(length),
-                Err(_) => return Place::Lost,
-            },
+            "content-length" => self.length = Some(value.trim().parse()),
             "transfer-encoding" => self.encoded = true,
             _ => {}
         }
@@ -228,8 +232,10 @@ impl Head {
         match (self.length, self.encoded) {
             (Some(_), true) => Place::Ambiguous,
             (None, true) => Place::ChunkSize,
-            (None | Some(0), false) => Place::Head,
-            (Some(length), false) => Place::Body(length),
+            (None | Some(Ok(0)), false) => Place::Head,
+            (Some(Ok(length)), false) => Place::Body(length),
+            // hyper refuses it, and closes the connection.
+            (Some(Err(_)), false) => Place::Lost,
         }
     }
 }
@@ -289,6 +295,27 @@ mod tests {
     }
 
     #[test]
+    fn a_length_that_nobody_can_read_is_announced_all_the_same() {
+        for length in ["4,4", "4 4", "0x4", "", "-1", "99999999999999999999"] {
+            let length = format!("Content-Length: {length}\r\n");
+            let encoding = "Transfer-Encoding: chunked\r\n";
+            for headers in [[encoding, &length].concat(), [&length, encoding].concat()] {
+                let text = format!("POST / HTTP/1.1\r\n{headers}\r\n");
+                assert_eq!(place(&text, 5), Place::Ambiguous, "{headers}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_whole_connection_is_of_another_protocol() {
+        for before in ["PRI / HTTP/1.1\r\n\r\n", "PRI * HTTP/1.1\r\n\r\n"] {
+            assert_eq!(place(&format!("{before}{BOTH}"), 5), Place::Ambiguous, "{before}");
+        }
+        let later = format!("{SIZED}PRI * HTTP/2.0\r\n\r\n{BOTH}");
+        assert_eq!(place(&later, 5), Place::Ambiguous);
+    }
+
+    #[test]
     fn a_body_is_no_head() {
         let inside = BOTH.replace("/ HTTP", "/x HTTP");
         let sized = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n{inside}", inside.len());
@@ -333,7 +360,7 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_left_alone() {
         assert_eq!(place("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 5), Place::Lost);
-        assert_eq!(place("POST / HTTP/1.1\r\nContent-Length: x\r\n", 5), Place::Lost);
+        assert_eq!(place("POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n", 5), Place::Lost);
         let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(10_000));
         assert_eq!(place(&long, 100), Place::Head);
     }

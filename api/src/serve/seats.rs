@@ -52,15 +52,25 @@ impl Seats {
         Arc::clone(&self.0.untaken)
     }
 
-    /// Sends away whoever leaves most of what it asked for lying, if that is too much in all.
+    /// While clients leave too much of what they asked for lying, sends away whoever has left it
+    /// lying longest. Not who leaves most: that would be the one who has just been answered, where
+    /// many leave a little each. Who holds less than half of what is usual stays, because it would
+    /// go for nothing.
     pub(super) fn keep_answers_within_bounds(&self) {
-        if self.0.untaken.load(Ordering::Relaxed) <= ANSWER_BUDGET_KIB << 10 {
+        let untaken = || self.0.untaken.load(Ordering::Relaxed);
+        if untaken() <= ANSWER_BUDGET_KIB << 10 {
             return;
         }
         let mut taken = self.lock();
-        let untaken = taken.iter().map(|(number, activity)| (activity.untaken(), *number));
-        let most = untaken.max().and_then(|(_, number)| taken.remove(&number));
-        drop(most.inspect(Activity::send_away));
+        while untaken() > ANSWER_BUDGET_KIB << 10 {
+            let little = untaken() / 2 / taken.len().max(1);
+            let lying = taken.iter().filter_map(|(number, activity)| {
+                let (bytes, due) = activity.lying()?;
+                (bytes > little).then_some((due, *number))
+            });
+            let Some((_, number)) = lying.min() else { return };
+            drop(taken.remove(&number).inspect(Activity::send_away));
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Activity>> {
@@ -76,7 +86,9 @@ pub(super) struct Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.seats.lock().remove(&self.number);
+        let gone = self.seats.lock().remove(&self.number);
+        // Nobody else has to go for what it held.
+        drop(gone.inspect(Activity::send_away));
     }
 }
 
@@ -89,24 +101,56 @@ mod tests {
     use super::*;
     use crate::serve::activity::Patience;
 
-    #[test]
-    fn who_leaves_most_lying_goes_when_it_is_too_much_in_all() {
-        let seats = Seats::default();
+    fn activity(seats: &Seats) -> Activity {
         let minute = Duration::from_secs(60);
         let patience = Patience { first: minute, later: minute, taking: minute };
-        let activity = || Activity::new(patience, seats.untaken());
-        let (modest, greedy) = (activity(), activity());
-        let _seats = (seats.take(modest.clone()), seats.take(greedy.clone()));
+        Activity::new(patience, seats.untaken())
+    }
+
+    fn is_sent_away(activity: &Activity) -> bool {
+        activity.deadline() <= Instant::now()
+    }
+
+    #[test]
+    fn who_leaves_answers_lying_longest_goes_when_it_is_too_much_in_all() {
+        let seats = Seats::default();
+        let [little, first, second, last] = [(); 4].map(|()| activity(&seats));
+        let _seats = [&little, &first, &second, &last].map(|one| seats.take(one.clone()));
         let half = ANSWER_BUDGET_KIB << 9;
-        let (one, other) = (modest.taking(half), greedy.taking(half));
+        let answers = [little.taking(1), first.taking(half - 1), second.taking(half)];
         seats.keep_answers_within_bounds();
-        assert!(greedy.deadline() > Instant::now());
-        let more = greedy.taking(1);
+        assert!(![&little, &first, &second].into_iter().any(is_sent_away));
+        // Whoever has just been answered is not to blame, however large the answer.
+        let large = last.taking(half + 1);
         seats.keep_answers_within_bounds();
-        // It is not gone yet, and nobody has to go in its place.
+        // They are not gone yet, and nobody has to go in their place.
         seats.keep_answers_within_bounds();
-        assert!(greedy.deadline() <= Instant::now() && modest.deadline() > Instant::now());
-        drop((one, other, more));
+        let sent_away = [&little, &first, &second, &last].map(is_sent_away);
+        assert_eq!(sent_away, [false, true, true, false]);
+        drop((answers, large));
         assert_eq!(seats.untaken().load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn nobody_goes_for_what_somebody_held_who_is_gone() {
+        let seats = Seats::default();
+        let gone = activity(&seats);
+        let seat = seats.take(gone.clone());
+        let answer = gone.taking(ANSWER_BUDGET_KIB << 10);
+        drop(seat);
+        assert_eq!(seats.untaken().load(Ordering::Relaxed), 0);
+        drop(answer);
+        assert_eq!(seats.untaken().load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn who_waits_for_us_leaves_nothing_lying() {
+        let seats = Seats::default();
+        let [waiting, first, last] = [(); 3].map(|()| activity(&seats));
+        let _seats = [&waiting, &first, &last].map(|one| seats.take(one.clone()));
+        let answers = [&waiting, &first, &last].map(|one| one.taking(ANSWER_BUDGET_KIB << 9));
+        answers[0].waits_for_us();
+        seats.keep_answers_within_bounds();
+        assert_eq!([&waiting, &first, &last].map(is_sent_away), [false, true, false]);
     }
 }

@@ -1,6 +1,7 @@
 //! The platform from outside: over HTTP and through its command line, on a real PostgreSQL.
 #![cfg(test)]
 
+mod audit;
 mod bell;
 mod cli;
 mod description;

@@ -12,9 +12,12 @@ use std::{
 use api::{
     clock::Clock, config::Config, database::Database, mail::Mail, platform::Platform, serve,
 };
+use domain::kernel::Aggregate;
+use eventstore::Loaded;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::{sync::oneshot, task::JoinHandle};
+use uuid::Uuid;
 
 use crate::letterbox::{Letterbox, token_in};
 
@@ -133,6 +136,13 @@ impl Server {
         let answer = stranger.post("/users/verify-email", &json!({"token": token})).await;
         assert!(answer.status.is_success(), "{answer:?}");
         self.sign_in(&email, PASSWORD).await
+    }
+
+    /// Puts an aggregate's state in memory back to an earlier one, as if another process had written
+    /// what came after.
+    pub(crate) fn missed<A: Aggregate>(&self, id: Uuid, before: Loaded<A>) {
+        self.app.store.forget(id);
+        self.app.store.remember(id, before);
     }
 
     /// So many mails of a kind to an address, oldest first, once they are there.

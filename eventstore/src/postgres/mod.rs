@@ -73,12 +73,10 @@ impl Postgres {
             // What is seen under the lock of the log must be what the last holder left.
             ("default_transaction_isolation", "read committed"),
         ]);
-        let reading = keyed
-            .clone()
-            .application_name("commonhold log reader")
-            .options([("statement_timeout", "30s")]);
-        let searchers = Readers::new(reading.clone(), readers::MOST_SEARCHES);
-        let readers = Readers::connect(reading).await?;
+        let reading = keyed.clone().application_name("commonhold log reader");
+        let searching = reading.clone().options([("statement_timeout", "10s")]);
+        let searchers = Readers::new(searching, readers::MOST_SEARCHES);
+        let readers = Readers::connect(reading.options([("statement_timeout", "30s")])).await?;
         let writing = keyed.application_name("commonhold log writer").options([
             ("plan_cache_mode", "force_generic_plan"),
             ("lock_timeout", "10s"),
@@ -235,8 +233,19 @@ impl Backend for Postgres {
 #[cfg(test)]
 mod tests {
     use futures_util::future::join_all;
+    use sqlx::Row;
 
     use super::*;
+
+    #[tokio::test]
+    async fn the_server_gives_a_search_up_before_we_do() {
+        let database = testkit::database().await;
+        let log = Postgres::connect(database.url.parse().unwrap()).await.unwrap();
+        let rows = log.searchers.rows(sqlx::query("SHOW statement_timeout")).await.unwrap();
+        assert_eq!(rows[0].get::<&str, _>(0), "10s");
+        assert!(read::SEARCHING > Duration::from_secs(10));
+        database.close().await;
+    }
 
     #[tokio::test]
     async fn searches_are_in_nobodys_way() {

@@ -24,7 +24,7 @@ pub(super) const COLUMNS: &str = "e.position, e.append_last, e.event_id, e.tenan
     e.occurred_at, e.recorded_at";
 
 /// How long the server may think about a search: a little longer than its own time-out.
-const SEARCHING: Duration = Duration::from_secs(31);
+pub(super) const SEARCHING: Duration = Duration::from_secs(11);
 
 pub(super) async fn load(
     readers: &Readers,

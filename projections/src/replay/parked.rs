@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Positions searched for sweeping events at a time, so that no search takes long.
-const SPAN: i64 = 1_000_000;
+const SPAN: i64 = 250_000;
 /// Sweeping events read at a time.
 const PAGE: i64 = 1_000;
 

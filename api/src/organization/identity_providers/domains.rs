@@ -149,7 +149,8 @@ async fn answers_for(
     id: IdentityProviderId,
     domain: &str,
 ) -> Result<bool, Problem> {
-    let loaded = app.store.load::<IdentityProvider>(id.uuid()).await?;
+    // Another process may have added the domain, and nothing is looked for on a guess.
+    let loaded = app.store.load_fresh::<IdentityProvider>(id.uuid()).await?;
     Ok(loaded.state.present().is_ok_and(|present| {
         present.organization_id == organization
             && present.settings.email_domains.iter().any(|known| known == domain)

@@ -1,7 +1,9 @@
 //! `/organizations/{organization_id}/identity-providers`, and `/sso/discover`.
 
+use domain::organization::identity_provider::IdentityProvider;
 use http::StatusCode;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{World, acted, deleted, invalid, missing, posted, put, refused};
 use crate::support::Answer;
@@ -70,6 +72,26 @@ async fn sign_on_is_set_up_proved_and_enabled() {
     let disabled = posted(ada, &format!("{one}/disable"), &json!({"reason": "moving"})).await;
     let found = stranger.get_at("/sso/discover?email=x@corp.example", &disabled.position()).await;
     assert_eq!(found.body, unknown.body);
+    world.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_domain_that_another_process_added_is_proved_as_well() {
+    let world = World::new().await;
+    let (ada, admin) = (&world.ada, world.server.admin().await);
+    let (one, created) = draft(&world, &[]).await;
+    let id: Uuid = created.id().parse().unwrap();
+    let before = world.server.app.store.load::<IdentityProvider>(id).await.unwrap();
+    let body = json!({"settings": settings(&["corp.example"])});
+    put(ada, &one, &created.etag(), &body).await;
+    let path = format!("{one}/domains/corp.example");
+    let challenge = acted(ada, &format!("{path}/challenge")).await;
+    let proof = challenge.body["challenge"]["proof"].as_str().unwrap();
+    let token = proof.strip_prefix("commonhold-domain=").unwrap();
+    world.server.missed(id, before);
+    let seen = json!({"method": "operator", "token": token});
+    let verified = admin.post(&format!("{path}/verify"), &seen).await;
+    assert_eq!(verified.status, StatusCode::NO_CONTENT, "{verified:?}");
     world.server.stop().await;
 }
 

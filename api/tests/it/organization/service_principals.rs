@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use api::crypto::apikey::ApiKeySecret;
+use domain::organization::service_principal::ServicePrincipal;
 use futures_util::future::join_all;
 use http::StatusCode;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{World, deleted, eventually, id_of, invalid, missing, posted, refused};
 use crate::support::{Client, PASSWORD, key};
@@ -47,6 +49,22 @@ async fn a_key_opens_what_it_carries_in_its_own_organization() {
     assert_eq!(listed.body["items"][0]["last_used_ip"], "127.0.0.1");
     assert_eq!(listed.body["items"][0]["service_principal_name"], "Nightly export");
     assert_eq!(listed.body["items"][0]["created_by"], id_of(&world.ada).await);
+    world.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_another_process_issued_opens_as_well() {
+    let world = World::new().await;
+    let program = program(&world).await;
+    let (_, first) = issue(&world, &program).await;
+    let members = world.path("/members");
+    assert_eq!(first.get(&members).await.status, StatusCode::OK);
+    let id: Uuid = program.rsplit('/').next().unwrap().parse().unwrap();
+    let before = world.server.app.store.load::<ServicePrincipal>(id).await.unwrap();
+    let (_, second) = issue(&world, &program).await;
+    world.server.missed(id, before);
+    let answer = second.get(&members).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     world.server.stop().await;
 }
 
