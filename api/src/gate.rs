@@ -2,7 +2,8 @@
 //!
 //! Owns reading bearer tokens and API keys, naming the organization of the path, and checking
 //! the authorisation table. Stands before the handlers, so that whoever may not pass learns that
-//! and nothing else, whatever is wrong with the request besides. Tenants come from the path and
+//! and nothing else, whatever is wrong with the request besides. Who repeats a command to the letter
+//! has its first answer, also where that took their right to it. Tenants come from the path and
 //! the caller's standing in it, never from a body. Use cases check again: a route that forgets is
 //! still refused.
 
@@ -13,7 +14,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use commands::{Caller, Context, Done, Grants, UseCase};
+use commands::{Caller, Context, Denied, Done, Grants, UseCase};
 use domain::{
     identity::UserId,
     kernel::{Actor, ActorKind, Position, TenantId, Timestamp},
@@ -97,6 +98,16 @@ impl Call {
         CommandKey { tenant: TenantId::PLATFORM, id: mint(), digest: [0; 32] }
     }
 
+    fn command_id(&self, key: &IdempotencyKey) -> Uuid {
+        // A user's keys outlive a session; two API keys of one program are two clients.
+        let actor = self.caller.actor;
+        let client = match actor.kind {
+            ActorKind::Service => actor.credential_id.unwrap_or(actor.id),
+            ActorKind::User | ActorKind::System | ActorKind::Anonymous => actor.id,
+        };
+        command_id(client, &self.route, key.as_str())
+    }
+
     /// Waits until a module's tables hold what the client has seen. Answers how far they are.
     ///
     /// # Errors
@@ -120,8 +131,8 @@ pub async fn pass(
     next: Next,
 ) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
-    let call = Call::admit(&mut parts, &app, access).await?;
-    parts.extensions.insert(call);
+    let passed = Passed::admit(&mut parts, &app, access).await?;
+    parts.extensions.insert(passed);
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
@@ -129,12 +140,56 @@ impl<S: Sync> FromRequestParts<S> for Call {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        let call = parts.extensions.remove::<Self>();
-        call.ok_or_else(|| Problem::internal("the gate is not in front of this route"))
+        let Passed { call, repeats } = Passed::take(parts)?;
+        match repeats {
+            None => Ok(call),
+            Some(repeats) => Err(repeats.denied.into()),
+        }
     }
 }
 
-impl Call {
+/// What the gate leaves to the handler.
+#[derive(Debug, Clone)]
+struct Passed {
+    call: Call,
+    /// Without the right to it, this passes as a repetition or not at all.
+    repeats: Option<Repeats>,
+}
+
+/// A command whose caller has no right to it, or none any more, and had an answer to it before.
+#[derive(Debug, Clone)]
+struct Repeats {
+    /// Of what was asked then.
+    digest: [u8; 32],
+    denied: Denied,
+}
+
+impl Repeats {
+    /// The record of what a caller is denied. That may be the command's own doing: who left an
+    /// organization has no right to leave it. With the same id nothing happens twice.
+    ///
+    /// # Errors
+    /// The refusal, where there is no record.
+    async fn find(parts: &mut Parts, call: &Call, denied: Denied) -> Result<Self, Problem> {
+        let app = &call.app;
+        let key = <IdempotencyKey as FromRequestParts<App>>::from_request_parts(parts, app).await;
+        let record = match (key, &denied) {
+            (Ok(key), Denied::Missing | Denied::Forbidden(_)) => {
+                app.store.command(TenantId::PLATFORM, call.command_id(&key)).await?
+            }
+            _ => None,
+        };
+        let digest = record.ok_or_else(|| Problem::from(denied.clone()))?.digest;
+        Ok(Self { digest, denied })
+    }
+}
+
+impl Passed {
+    fn take(parts: &mut Parts) -> Result<Self, Problem> {
+        let passed = parts.extensions.remove::<Self>();
+        passed.ok_or_else(|| Problem::internal("the gate is not in front of this route"))
+    }
+
     async fn admit(parts: &mut Parts, app: &App, access: Access) -> Result<Self, Problem> {
         let request = RequestContext::from_request_parts(parts, app).await?;
         let now = app.clock.now();
@@ -155,18 +210,22 @@ impl Call {
         } else {
             Caller::anonymous()
         };
-        admit(access, &caller, &named)?;
-        let MinPosition(wanted) = MinPosition::from_request_parts(parts, app).await?;
-        let route = route(&parts.method, parts.uri.path());
-        Ok(Self {
+        let admitted = admit(access, &caller, &named);
+        let mut call = Call {
             app: app.clone(),
             caller,
             now,
             request,
             organization: named.organization,
-            wanted,
-            route,
-        })
+            wanted: None,
+            route: route(&parts.method, parts.uri.path()),
+        };
+        let repeats = match admitted {
+            Ok(()) => None,
+            Err(denied) => Some(Repeats::find(parts, &call, denied).await?),
+        };
+        MinPosition(call.wanted) = MinPosition::from_request_parts(parts, app).await?;
+        Ok(Self { call, repeats })
     }
 }
 
@@ -224,12 +283,12 @@ async fn organization(app: &App, value: &str) -> Result<Option<OrganizationId>, 
 }
 
 /// Checks the route's row of the authorisation table.
-fn admit(access: Access, caller: &Caller, named: &Named) -> Result<(), Problem> {
+fn admit(access: Access, caller: &Caller, named: &Named) -> Result<(), Denied> {
     if access.is_public() {
         return Ok(());
     }
     if named.nothing {
-        return Err(Problem::not_found());
+        return Err(Denied::Missing);
     }
     if access.allows_own() {
         match (caller.user(), named.subject) {
@@ -237,7 +296,7 @@ fn admit(access: Access, caller: &Caller, named: &Named) -> Result<(), Problem> 
             (Ok(user), Some(subject)) if is(caller, user, subject) => return Ok(()),
             (denied, _) if access.permission().is_none() => {
                 denied?;
-                return Err(Problem::not_found());
+                return Err(Denied::Missing);
             }
             (Ok(_) | Err(_), _) => {}
         }
@@ -246,16 +305,21 @@ fn admit(access: Access, caller: &Caller, named: &Named) -> Result<(), Problem> 
         && let Some(organization) = named.organization
         && caller.member_of(organization).is_ok()
     {
-        return Ok(());
+        // A program belongs to its organization, and may there what its key says and no more.
+        match caller.user() {
+            Ok(_) => return Ok(()),
+            Err(denied) if access.permission().is_none() => return Err(denied),
+            Err(_) => {}
+        }
     }
     match (access.permission(), named.organization) {
         (Some(permission), Some(organization)) => caller.require_in(organization, permission)?,
         // Somebody else's account does not show.
         (Some(permission), None) if access.allows_own() => {
-            caller.require(permission).map_err(|_| Problem::not_found())?;
+            caller.require(permission).map_err(|_| Denied::Missing)?;
         }
         (Some(permission), None) => caller.require(permission)?,
-        (None, _) => return Err(Problem::not_found()),
+        (None, _) => return Err(Denied::Missing),
     }
     Ok(())
 }
@@ -386,7 +450,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Command<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
-        let call = Call::from_request_parts(&mut parts, app).await?;
+        let Passed { call, repeats } = Passed::take(&mut parts)?;
         let key = <IdempotencyKey as FromRequestParts<App>>::from_request_parts(&mut parts, app);
         let key = key.await?;
         let bodiless = std::any::TypeId::of::<T>() == std::any::TypeId::of::<()>();
@@ -396,23 +460,19 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Command<T> {
         let method: Method = parts.method.clone();
         let query = parts.uri.query().map(str::to_owned);
         let bytes = extract::bytes(Request::from_parts(parts, body), app).await?;
+        let query = query.as_deref().unwrap_or_default().as_bytes();
+        let parts = [method.as_str().as_bytes(), call.route.as_bytes(), query, &bytes];
+        let digest = app.digests.request(parts);
+        if let Some(repeats) = repeats.filter(|repeats| repeats.digest != digest) {
+            return Err(repeats.denied.into());
+        }
         let body = if bodiless {
             // What is no body reads from nothing but null.
             serde_json::from_slice(b"null").map_err(Problem::internal)?
         } else {
             extract::from_slice(&bytes)?
         };
-        let query = query.as_deref().unwrap_or_default().as_bytes();
-        let parts = [method.as_str().as_bytes(), call.route.as_bytes(), query, &bytes];
-        let digest = app.digests.request(parts);
-        // A user's keys outlive a session; two API keys of one program are two clients.
-        let actor = call.caller.actor;
-        let client = match actor.kind {
-            ActorKind::Service => actor.credential_id.unwrap_or(actor.id),
-            ActorKind::User | ActorKind::System | ActorKind::Anonymous => actor.id,
-        };
-        let id = command_id(client, &call.route, key.as_str());
-        let key = CommandKey { tenant: TenantId::PLATFORM, id, digest };
+        let key = CommandKey { tenant: TenantId::PLATFORM, id: call.command_id(&key), digest };
         Ok(Self { call, key, body })
     }
 }

@@ -1,17 +1,24 @@
 //! States of recently used aggregates. A cached state is a guess until an append with its
 //! version succeeds; whoever refuses a command on one must look again first.
+//!
+//! A state holds personal values in clear. Another process may destroy their key, so a state is
+//! made anew from the log when it is an hour old, and one nobody asks for is dropped.
 
 use std::{
     any::Any,
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use domain::kernel::{Aggregate, Version};
 use lru::LruCache;
 use uuid::Uuid;
 
+/// How many states are held.
 const HELD: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
+/// For how long a state is brought up to date before it is made anew.
+const KEPT: Duration = Duration::from_secs(3_600);
 
 /// An aggregate's state and the version it stands for.
 #[derive(Debug, Clone)]
@@ -27,6 +34,8 @@ pub struct Loaded<A> {
 }
 
 struct Entry {
+    /// When it was made from the log; what has happened since was added to it.
+    since: Instant,
     version: Version,
     edited: Version,
     state: Arc<dyn Any + Send + Sync>,
@@ -41,26 +50,130 @@ impl States {
         Self { held: Mutex::new(LruCache::new(HELD)) }
     }
 
-    pub(crate) fn get<A: Aggregate>(&self, id: Uuid) -> Option<Loaded<A>> {
+    pub(crate) fn get<A: Aggregate>(&self, id: Uuid, now: Instant) -> Option<Loaded<A>> {
         let (version, edited, state) = {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             let entry = held.get(&id)?;
+            if entry.is_old(now) {
+                held.pop(&id);
+                return None;
+            }
             (entry.version, entry.edited, entry.state.clone())
         };
         let state = state.downcast_ref::<A>()?.clone();
         Some(Loaded { state, version, edited, cached: true })
     }
 
-    pub(crate) fn put<A: Aggregate>(&self, id: Uuid, loaded: Loaded<A>) {
+    pub(crate) fn put<A: Aggregate>(&self, id: Uuid, loaded: Loaded<A>, now: Instant) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let Loaded { state, version, edited, .. } = loaded;
+        let known = held.peek(&id);
         // Two callers may finish out of order; the newer state stays.
-        if held.peek(&id).is_none_or(|known| known.version <= version) {
-            held.put(id, Entry { version, edited, state: Arc::new(state) });
+        if known.is_none_or(|known| known.version <= version) {
+            // It was made of the one it replaces, and may hold what that one did.
+            let since = known.map_or(now, |known| known.since);
+            held.put(id, Entry { since, version, edited, state: Arc::new(state) });
+        }
+        // The last in line is what nobody has asked for the longest. Two at a time: what has gone out
+        // of use is dropped faster than anything comes.
+        for _ in 0..2 {
+            if held.peek_lru().is_some_and(|(_, entry)| entry.is_old(now)) {
+                held.pop_lru();
+            }
         }
     }
 
     pub(crate) fn forget(&self, id: Uuid) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).pop(&id);
+    }
+}
+
+impl Entry {
+    fn is_old(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) >= KEPT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::kernel::{DomainError, KeyId, Kind, TenantId, Timestamp};
+
+    use super::*;
+
+    domain::events! {
+        /// What happens to a word.
+        pub enum Said in "test.word" {
+            /// It was said.
+            Said { word: String },
+        }
+    }
+
+    #[derive(Debug, Clone, Default, PartialEq)]
+    struct Word(&'static str);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("never")]
+    struct Never;
+
+    impl DomainError for Never {
+        fn code(&self) -> &'static str {
+            "never"
+        }
+
+        fn kind(&self) -> Kind {
+            Kind::Invalid
+        }
+    }
+
+    impl Aggregate for Word {
+        type Id = Uuid;
+        type Command = ();
+        type Event = Said;
+        type Error = Never;
+
+        fn decide(&self, (): &(), _now: Timestamp) -> Result<Vec<Said>, Never> {
+            Ok(Vec::new())
+        }
+
+        fn evolve(self, _event: &Said) -> Self {
+            self
+        }
+
+        fn tenant(&self) -> TenantId {
+            TenantId::PLATFORM
+        }
+
+        fn subject(&self) -> Option<KeyId> {
+            None
+        }
+    }
+
+    fn word(word: &'static str, version: i32) -> Loaded<Word> {
+        let version = Version(version);
+        Loaded { state: Word(word), version, edited: version, cached: false }
+    }
+
+    #[test]
+    fn a_state_is_made_anew_after_an_hour_however_often_it_changed() {
+        let (states, begun, id) = (States::new(), Instant::now(), Uuid::from_u128(1));
+        let kept = |now| states.get::<Word>(id, now).map(|loaded| loaded.state.0);
+        states.put(id, word("a", 1), begun);
+        states.put(id, word("b", 2), begun + KEPT / 2);
+        assert_eq!(kept(begun + KEPT / 2), Some("b"));
+        assert_eq!(kept(begun + KEPT), None);
+        states.put(id, word("c", 3), begun + KEPT);
+        assert_eq!(kept(begun + KEPT + KEPT / 2), Some("c"));
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_dropped_when_something_else_comes() {
+        let (states, begun) = (States::new(), Instant::now());
+        for id in 0..10 {
+            states.put(Uuid::from_u128(id), word("idle", 1), begun);
+        }
+        for id in 10..15 {
+            states.put(Uuid::from_u128(id), word("new", 1), begun + KEPT);
+        }
+        assert_eq!(states.held.lock().unwrap().len(), 5);
     }
 }

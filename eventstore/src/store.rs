@@ -203,7 +203,7 @@ impl Store {
     /// # Errors
     /// If the log cannot be reached or an event cannot be understood.
     pub async fn load<A: Aggregate>(&self, id: Uuid) -> Result<Loaded<A>, LoadError> {
-        match self.inner.states.get::<A>(id) {
+        match self.inner.states.get::<A>(id, Instant::now()) {
             Some(loaded) => Ok(loaded),
             None => self.load_fresh(id).await,
         }
@@ -214,7 +214,7 @@ impl Store {
     /// # Errors
     /// As [`Self::load`].
     pub async fn load_fresh<A: Aggregate>(&self, id: Uuid) -> Result<Loaded<A>, LoadError> {
-        let known = self.inner.states.get::<A>(id);
+        let known = self.inner.states.get::<A>(id, Instant::now());
         let mut loaded = known.unwrap_or_else(|| Loaded {
             state: A::default(),
             version: Version(0),
@@ -237,14 +237,14 @@ impl Store {
             loaded.state = loaded.state.evolve(&recorded.event);
         }
         if loaded.version.0 > 0 {
-            self.inner.states.put(id, loaded.clone());
+            self.inner.states.put(id, loaded.clone(), Instant::now());
         }
         Ok(loaded)
     }
 
     /// Keeps the state that follows a successful append.
     pub fn remember<A: Aggregate>(&self, id: Uuid, loaded: Loaded<A>) {
-        self.inner.states.put(id, loaded);
+        self.inner.states.put(id, loaded, Instant::now());
     }
 
     /// Drops a state from memory, so that it is loaded from the log: for who measures that.

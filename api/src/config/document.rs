@@ -95,7 +95,10 @@ pub const KEYS: &[Key] = &[
     key("auth.password_memory_kib", "memory of one argon2id hash"),
     key("auth.password_iterations", "passes of one argon2id hash"),
     key("auth.password_parallelism", "lanes of one argon2id hash"),
-    key("auth.login_attempts", "failed sign-ins after which an account is refused to a network"),
+    key(
+        "auth.login_attempts",
+        "failed sign-ins after which an account is refused to a network, and wrong codes after which it takes none from anywhere",
+    ),
     key("auth.login_window_seconds", "for how long it is refused"),
     key(
         "auth.login_failures_per_minute",

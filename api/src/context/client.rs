@@ -23,18 +23,18 @@ pub fn client_address(headers: &HeaderMap, peer: IpAddr, trusted_proxies: usize)
     if trusted_proxies == 0 {
         return canonical(peer);
     }
-    let forwarded: Vec<&str> = headers
+    // Bytes, for a client may write what is no text: its entry is none then, and still one of them.
+    let forwarded: Vec<&[u8]> = headers
         .get_all(FORWARDED_FOR)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
         .collect();
     let reach = trusted_proxies.min(forwarded.len());
     forwarded
         .iter()
         .rev()
         .nth(reach.saturating_sub(1))
-        .and_then(|entry| parse(entry.trim()))
+        .and_then(|entry| parse(str::from_utf8(entry).ok()?.trim()))
         .map_or_else(|| canonical(peer), canonical)
 }
 
@@ -97,6 +97,17 @@ mod tests {
         assert_eq!(address(&lines, 2), "203.0.113.9");
         assert_eq!(address(&["203.0.113.9"], 2), "203.0.113.9");
         assert_eq!(address(&[], 2), "10.0.0.1");
+    }
+
+    #[test]
+    fn what_a_client_writes_hides_nothing_of_what_a_proxy_adds() {
+        let mut headers = HeaderMap::new();
+        let line = HeaderValue::from_bytes(b"\xff, 203.0.113.9").unwrap();
+        headers.append(FORWARDED_FOR, line);
+        let client =
+            |trusted| client_address(&headers, "10.0.0.1".parse().unwrap(), trusted).to_string();
+        assert_eq!(client(1), "203.0.113.9");
+        assert_eq!(client(2), "10.0.0.1");
     }
 
     #[test]

@@ -10,9 +10,7 @@ use commands::{
     identity::{
         Login, find_user,
         session::{Logout, Refresh},
-        user::{
-            Account, Authenticated, FirstFactor, HalfAuthenticated, RecordSignInFailure, SignIn,
-        },
+        user::{Account, Authenticated, FirstFactor, HalfAuthenticated, SignIn},
     },
 };
 use domain::{
@@ -25,7 +23,7 @@ use uuid::Uuid;
 
 use super::{
     discreet::Floor,
-    proof::{ip, seconds},
+    proof::{self, ip, seconds},
     rehash::{self, Outdated},
     users::totp,
 };
@@ -141,11 +139,12 @@ async fn sign_in(call: &Call, body: LoginBody) -> Result<Tokens<TokensView>, Pro
         user_agent: call.request.user_agent().map(|agent| Personal::Open(agent.to_owned())),
     };
     let done = commands::execute(&call.context(call.once()), &case).await.map_err(since)?;
-    app.login_guard.succeeded(&account, network);
+    let user_id = done.answer.user_id;
+    app.login_guard.succeeded(&[&account, &user_id.to_string()], network);
     if let Some(outdated) = outdated {
-        rehash::begin(call, done.answer.user_id, outdated);
+        rehash::begin(call, user_id, outdated);
     }
-    let view = tokens(call, done.answer.user_id, session_id, refresh_token)?;
+    let view = tokens(call, user_id, session_id, refresh_token)?;
     Ok(Tokens::new(view, done.position))
 }
 
@@ -200,10 +199,11 @@ async fn prove(
     let app = &call.app;
     // Nobody is loaded like anybody, so that the log is asked as often.
     let user = find_user(&app.store, login).await?.unwrap_or(UserId::from_uuid(Uuid::nil()));
+    let counted = app.login_guard.named(user.uuid(), Network::of(call.request.client()), call.now);
     let account = Account::load(&app.store, user, call.now).await?;
     let stored = account.as_ref().and_then(Account::password).map(|(_, hash)| hash.to_owned());
     let verdict = app.hashing.verify(password.clone(), stored.clone()).await?;
-    let Some(account) = account else { return Err(refused()) };
+    let (Some(account), Ok(())) = (account, counted) else { return Err(refused()) };
     let user_id = account.user_id();
     let is_right = verdict != Verdict::Wrong && account.is_open();
     let proof = match account.password_passed().filter(|_| is_right) {
@@ -224,24 +224,22 @@ fn second_factor(
     let code = code.ok_or_else(|| Problem::refused(&UserError::SecondFactorRequired))?;
     let secret = half.seed().and_then(|seed| totp::open(&call.app, half.user_id(), seed));
     let secret = secret.ok_or_else(|| Problem::internal("a seed cannot be opened"))?;
+    let user = half.user_id();
+    call.app.login_guard.begin_code(user.uuid(), call.now)?;
     let last = half.last_step().and_then(|step| u64::try_from(step).ok());
     let step = secret.verify(code, seconds(call.now), last);
     match step.and_then(|step| i64::try_from(step).ok()) {
-        Some(step) => Ok(half.code_passed(step)),
-        None => Err(failed(call, half.user_id(), "code")),
+        Some(step) => {
+            call.app.login_guard.code_succeeded(user.uuid());
+            Ok(half.code_passed(step))
+        }
+        None => Err(failed(call, user, "code")),
     }
 }
 
-/// Notes a failure with the user. Nobody waits for that: how long an answer takes must not tell
-/// whether there is such a user.
+/// The one answer, after a failure that is noted.
 fn failed(call: &Call, user_id: UserId, reason: &'static str) -> Problem {
-    let context = call.context(call.once());
-    let case = RecordSignInFailure { user_id, reason, ip: ip(call) };
-    tokio::spawn(async move {
-        if let Err(fault) = commands::execute(&context, &case).await {
-            tracing::warn!(cause = ?fault, "a failed sign-in could not be noted");
-        }
-    });
+    proof::note_failure(call, user_id, reason);
     refused()
 }
 

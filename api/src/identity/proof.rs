@@ -1,7 +1,7 @@
 //! Proofs that several routes ask for: tokens from a mail, and the password once more.
 
 use chrono::TimeDelta;
-use commands::identity::user::{Account, TokenShown};
+use commands::identity::user::{Account, RecordSignInFailure, TokenShown};
 use domain::{
     identity::{
         CredentialId, TokenId, UserId,
@@ -71,11 +71,26 @@ pub(super) async fn password(
     let verdict = app.hashing.verify(password, stored).await?;
     match credential.filter(|_| verdict != Verdict::Wrong) {
         Some(credential) => {
-            app.login_guard.succeeded(&account, network);
+            app.login_guard.succeeded(&[&account], network);
             Ok(credential)
         }
-        None => Err(Problem::invalid_field(pointer, "is not your password")),
+        None => {
+            note_failure(call, user_id, "password");
+            Err(Problem::invalid_field(pointer, "is not your password"))
+        }
     }
+}
+
+/// Notes a failure with the user. Nobody waits for that: how long an answer takes must not tell
+/// whether there is such a user.
+pub(super) fn note_failure(call: &Call, user_id: UserId, reason: &'static str) {
+    let context = call.context(call.once());
+    let case = RecordSignInFailure { user_id, reason, ip: ip(call) };
+    tokio::spawn(async move {
+        if let Err(fault) = commands::execute(&context, &case).await {
+            tracing::warn!(cause = ?fault, "a failed sign-in could not be noted");
+        }
+    });
 }
 
 /// The client's address, as events keep it.

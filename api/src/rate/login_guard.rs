@@ -4,12 +4,17 @@
 //! account's owner, who comes from another network, is never in the way. An attempt counts when
 //! it begins, so that many at once count as many; a success takes it back.
 //!
+//! An account has several names. Guesses by all of them count together as well, which must never
+//! show: it would tell which names are of one account. Codes of an authenticator app are short, so
+//! they are counted for an account wherever they come from; only who knows its password can use
+//! that up.
+//!
 //! API keys that have to be hashed to be checked cost what a sign-in costs, and a network that shows
 //! many wrong ones is slowed alike. They are counted apart: a program with a key of yesterday must
 //! not keep the people beside it from signing in.
 
 use std::{
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, Hash, RandomState},
     num::NonZeroUsize,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -18,6 +23,7 @@ use chrono::TimeDelta;
 use domain::kernel::Timestamp;
 use lru::LruCache;
 use tokio::sync;
+use uuid::Uuid;
 
 use crate::{
     config::{Auth, RateLimit},
@@ -83,6 +89,8 @@ pub struct LoginGuard {
 #[derive(Debug)]
 struct Memory {
     accounts: LruCache<(String, Network), Failures>,
+    /// Wrong codes, by user.
+    codes: LruCache<Uuid, Failures>,
     networks: LruCache<Network, Bucket>,
     /// Networks that show API keys.
     programs: LruCache<Network, Bucket>,
@@ -96,7 +104,7 @@ pub struct KeyAttempt<'a> {
     _turn: Option<sync::MutexGuard<'a, ()>>,
 }
 
-/// Failures of an account from a network.
+/// Failures of an account, from a network or altogether.
 #[derive(Debug, Clone, Copy)]
 struct Failures {
     count: u32,
@@ -115,6 +123,7 @@ impl LoginGuard {
     pub fn new(rules: LoginRules) -> Self {
         let memory = Memory {
             accounts: LruCache::new(rules.capacity),
+            codes: LruCache::new(rules.capacity),
             networks: LruCache::new(rules.capacity),
             programs: LruCache::new(rules.capacity),
         };
@@ -133,25 +142,52 @@ impl LoginGuard {
     pub fn begin(&self, account: &str, network: Network, now: Timestamp) -> Result<(), Refused> {
         let mut memory = self.lock();
         let key = (account.to_owned(), network);
-        let seen = memory.accounts.get(&key).copied().filter(|seen| seen.until > now);
-        if let Some(seen) = seen.filter(|seen| seen.count >= self.rules.attempts) {
-            return Err(until(seen.until, now));
-        }
+        let failures = one_more(&mut memory.accounts, &key, &self.rules, now)?;
         take(&mut memory.networks, network, &self.rules, now)?;
-        let count = seen.map_or(0, |seen| seen.count).saturating_add(1);
-        // The window runs from the first failure until the last one that counts begins the
-        // refusal, which lasts a whole window.
-        let fresh = now + self.rules.window;
-        let ends = seen.filter(|_| count < self.rules.attempts).map_or(fresh, |seen| seen.until);
-        memory.accounts.put(key, Failures { count, until: ends });
+        memory.accounts.put(key, failures);
         Ok(())
     }
 
-    /// The attempt was right: it does not count, and neither do those before it.
-    pub fn succeeded(&self, account: &str, network: Network) {
+    /// Whose account was named by an attempt that has begun, by whatever name. Who is refused here
+    /// must look as if the password had been wrong.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn named(&self, user: Uuid, network: Network, now: Timestamp) -> Result<(), Refused> {
         let mut memory = self.lock();
-        memory.accounts.pop(&(account.to_owned(), network));
+        let key = (user.to_string(), network);
+        let failures = one_more(&mut memory.accounts, &key, &self.rules, now)?;
+        memory.accounts.put(key, failures);
+        Ok(())
+    }
+
+    /// The attempt was right: it does not count, and neither do those before it, by any of these
+    /// names of the account.
+    pub fn succeeded(&self, names: &[&str], network: Network) {
+        let mut memory = self.lock();
+        for name in names {
+            memory.accounts.pop(&((*name).to_owned(), network));
+        }
         give_back(&mut memory.networks, network, &self.rules);
+    }
+
+    /// Somebody who knows a user's password shows a code.
+    ///
+    /// # Errors
+    /// [`Refused`]; then the code does not count either.
+    pub fn begin_code(&self, user: Uuid, now: Timestamp) -> Result<(), Refused> {
+        let mut memory = self.lock();
+        let failures = one_more(&mut memory.codes, &user, &self.rules, now)?;
+        memory.codes.put(user, failures);
+        Ok(())
+    }
+
+    /// The code was right and does not count. Those before it do: whoever guesses must gain nothing
+    /// by the user's own sign-ins.
+    pub fn code_succeeded(&self, user: Uuid) {
+        if let Some(failures) = self.lock().codes.get_mut(&user) {
+            failures.count = failures.count.saturating_sub(1);
+        }
     }
 
     /// An API key is to be checked that has to be hashed for it. A network has one checked at a
@@ -188,6 +224,25 @@ impl KeyAttempt<'_> {
     pub fn forgive(self) {
         give_back(&mut self.guard.lock().programs, self.network, &self.guard.rules);
     }
+}
+
+/// The failures with one more, unless there are too many.
+fn one_more<K: Hash + Eq>(
+    counted: &mut LruCache<K, Failures>,
+    key: &K,
+    rules: &LoginRules,
+    now: Timestamp,
+) -> Result<Failures, Refused> {
+    let seen = counted.get(key).copied().filter(|seen| seen.until > now);
+    if let Some(seen) = seen.filter(|seen| seen.count >= rules.attempts) {
+        return Err(until(seen.until, now));
+    }
+    let count = seen.map_or(0, |seen| seen.count).saturating_add(1);
+    // The window runs from the first failure until the last one that counts begins the
+    // refusal, which lasts a whole window.
+    let fresh = now + rules.window;
+    let ends = seen.filter(|_| count < rules.attempts).map_or(fresh, |seen| seen.until);
+    Ok(Failures { count, until: ends })
 }
 
 fn take(
@@ -281,10 +336,43 @@ mod tests {
             for _ in 0..9 {
                 guard.begin("ada", network(1), at(0)).unwrap();
             }
-            guard.succeeded("ada", network(1));
+            guard.succeeded(&["ada"], network(1));
             // The other eight attempts still count for the network.
             guard.memory.lock().unwrap().networks.clear();
         }
+    }
+
+    #[test]
+    fn names_of_one_account_count_together_and_alone() {
+        let (guard, user) = (guard(), Uuid::from_u128(1));
+        let attempt = |name: &str, from: u8| {
+            guard.begin(name, network(from), at(0)).unwrap();
+            guard.named(user, network(from), at(0))
+        };
+        for name in ["ada", "ada@example.org"].repeat(5) {
+            assert_eq!(attempt(name, 1), Ok(()));
+        }
+        assert!(attempt("ada", 1).is_err());
+        assert_eq!(attempt("ada", 2), Ok(()));
+        guard.succeeded(&["ada", &user.to_string()], network(1));
+        assert_eq!(attempt("ada", 1), Ok(()));
+    }
+
+    #[test]
+    fn after_ten_wrong_codes_an_account_takes_no_more_from_anywhere() {
+        let (guard, user) = (guard(), Uuid::from_u128(1));
+        for _ in 0..9 {
+            guard.begin_code(user, at(0)).unwrap();
+        }
+        for _ in 0..20 {
+            guard.begin_code(user, at(0)).unwrap();
+            guard.code_succeeded(user);
+        }
+        assert_eq!(guard.begin_code(user, at(0)), Ok(()));
+        let refused = Err(Refused { retry_after_seconds: 900 });
+        assert_eq!(guard.begin_code(user, at(0)), refused);
+        assert_eq!(guard.begin_code(Uuid::from_u128(2), at(0)), Ok(()));
+        assert_eq!(guard.begin_code(user, at(900)), Ok(()));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use commands::{
     },
 };
 use domain::{
-    identity::{CredentialId, user::CredentialKind},
+    identity::{CredentialId, UserId, user::CredentialKind},
     kernel::Timestamp,
     organization::{InvitationId, OrganizationId, RoleId},
 };
@@ -134,7 +134,12 @@ async fn proofs_and_warnings_go_to_the_user_in_the_order_of_the_log() {
     world.done(&anyone, &Register { new, token: verification.clone() }).await;
     let verify = VerifyEmail { user_id: ada.user, token: shown(&verification) };
     world.done(&anyone, &verify).await;
-    let attempt = NoteRegistrationAttempt { email_digest: "digest-of-ada".into(), ip: None };
+    let attempt = NoteRegistrationAttempt {
+        email_digest: "digest-of-ada".into(),
+        username: None,
+        user_id: UserId::from_uuid(mint()),
+        ip: None,
+    };
     world.done(&anyone, &attempt).await;
     let reset = token(&world);
     let request = RequestPasswordReset { user_id: Some(ada.user), token: reset.clone() };

@@ -74,7 +74,10 @@ const DOORS: [Door; 5] = [
         figure: "AUC ‰ of sign-ups",
         path: "/api/v1/users",
         known: Person::Active,
-        body: |email, _| json!({ "email": email, "password": PASSWORD }),
+        body: |email, _| {
+            let name = random().simple().to_string();
+            json!({ "email": email, "password": PASSWORD, "username": name })
+        },
     },
 ];
 

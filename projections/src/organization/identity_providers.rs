@@ -158,9 +158,9 @@ impl Fold for IdentityProviders {
         let row = required(row)?;
         Ok(Some(match event {
             E::Configured { .. } | E::OwnerLoginRecorded {} => row,
-            E::Updated { settings, verified_domains } => {
+            E::Updated { settings, verified_domains, enforce_sso, owner_came_in: _ } => {
                 let verified_domains = verified_domains.clone();
-                IdentityProviderRow { verified_domains, ..row }
+                IdentityProviderRow { verified_domains, enforce_sso: *enforce_sso, ..row }
                     .configured_as(settings)
                     .without_moot_challenge()
             }
@@ -254,7 +254,7 @@ pub async fn by_id(
 }
 
 /// Query 14: where people whose addresses are of a domain sign on; none if nowhere but here.
-/// For strangers, hence of all organizations.
+/// For strangers, hence of all organizations, save those in the archive: nobody goes to work there.
 ///
 /// # Errors
 /// If the database cannot be asked.
@@ -265,8 +265,12 @@ pub async fn discover(
     let mut query = Query::of::<IdentityProviderRow>(&TenantScope::Platform);
     query.push(" AND t.status = 'active' AND t.verified_domains @> ARRAY[lower(");
     query.push_bind(domain.to_owned());
+    query.push(
+        ")] AND EXISTS (SELECT FROM organization.organizations o
+                         WHERE o.id = t.organization_id AND o.status <> 'archived')",
+    );
     // A domain is claimed by one organization, which may have two providers for it.
-    query.push(")] ORDER BY t.enforce_sso DESC, t.created_at, t.id LIMIT 1");
+    query.push(" ORDER BY t.enforce_sso DESC, t.created_at, t.id LIMIT 1");
     reader.one(query).await
 }
 
@@ -336,6 +340,8 @@ mod tests {
         let updated = IdentityProviderEvent::Updated {
             settings: settings(&["a.org"]),
             verified_domains: vec!["a.org".into()],
+            enforce_sso: false,
+            owner_came_in: false,
         };
         let row = after([verified("a.org"), challenged("b.org"), updated]);
         assert_eq!((row.email_domains.len(), row.challenge()), (1, None));

@@ -123,7 +123,8 @@ async fn register(
 
 /// Signs up a newcomer, or tells the owner of a taken address.
 async fn sign_up(call: &Call, new: NewUser) -> Result<(), Problem> {
-    let email_digest = new.email_digest.clone();
+    let (email_digest, username) = (new.email_digest.clone(), new.username.clone());
+    let user_id = new.user_id;
     let known = find_user(&call.app.store, &Login::Email(email_digest.clone())).await?;
     let is_taken = match known {
         Some(_) => true,
@@ -138,7 +139,7 @@ async fn sign_up(call: &Call, new: NewUser) -> Result<(), Problem> {
         }
     };
     if is_taken {
-        let note = NoteRegistrationAttempt { email_digest, ip: ip(call) };
+        let note = NoteRegistrationAttempt { email_digest, username, user_id, ip: ip(call) };
         call.run(call.once(), &note).await?;
     }
     Ok(())

@@ -229,7 +229,8 @@ async fn remove(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct EnableBody {
-    /// Lets members in no other way. An owner must have signed on through it before.
+    /// Lets members in no other way. An owner must have signed on through it before, and again
+    /// once its issuer, its entity id, a URL or the metadata instead of it changes, which ends it.
     #[serde(default)]
     enforce_sso: bool,
 }

@@ -206,11 +206,13 @@ async fn invite(command: Command<NewInvitationBody>) -> Result<Accepted<IdView>,
     let organization_id = call.organization()?;
     let invitation_id = InvitationId::from_uuid(mint());
     let email = field("/email", email(&body.email))?;
+    let email_digest = call.app.digests.email(&email);
+    call.app.limits.mail(&email_digest)?;
     let case = cases::Invite {
         invitation_id,
         organization_id,
         workspace_id: body.workspace_id,
-        email_digest: call.app.digests.email(&email),
+        email_digest,
         email,
         role_ids: bounded("/role_ids", &body.role_ids, MAX_ROLES)?,
         token_hash: link(&call.app.digests, invitation_id, 1).hash(),
@@ -235,13 +237,17 @@ async fn resend(
     Path((_, invitation_id)): Path<(String, InvitationId)>,
     command: Command<ResendBody>,
 ) -> Result<Accepted<()>, Problem> {
-    let call = &command.call;
+    let (call, organization_id) = (&command.call, command.call.organization()?);
     let expires_at = end(command.body.expires_at, call.now)?;
     let loaded = call.app.store.load_fresh::<Invitation>(invitation_id.uuid()).await?;
     // Of one that does not exist, or is another organization's, the use case says so.
-    let sent = loaded.state.present().map_or(0, |present| present.sends);
+    let known = loaded.state.present().ok();
+    if let Some(own) = known.filter(|known| known.organization_id == organization_id) {
+        call.app.limits.mail(&own.email_digest)?;
+    }
+    let sent = known.map_or(0, |known| known.sends);
     let case = cases::Resend {
-        organization_id: call.organization()?,
+        organization_id,
         invitation_id,
         token_hash: link(&call.app.digests, invitation_id, sent.saturating_add(1)).hash(),
         expires_at,

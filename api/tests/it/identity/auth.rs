@@ -1,6 +1,6 @@
 //! Signing in, staying signed in, signing out.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::{done, is_let_in, own_id, refused, tokens};
@@ -62,6 +62,36 @@ async fn a_guessed_account_is_refused_to_the_network_that_guesses() {
     server.stop().await;
 }
 
+/// Two names get no more guesses than one, and nothing shows that they are of one account.
+#[tokio::test]
+async fn an_account_that_is_guessed_at_by_all_its_names_does_not_show_it() {
+    let server = Server::with(|config| {
+        config.auth.login_attempts = 3;
+        config.http.trusted_proxies = 1;
+    })
+    .await;
+    let stranger = server.stranger();
+    let body = json!({"email": "ada@example.org", "password": PASSWORD, "username": "ada"});
+    done(&stranger.post("/users", &body).await);
+    let token = server.mailed_token("ada@example.org", "verify").await;
+    done(&stranger.post("/users/verify-email", &json!({"token": token})).await);
+    let login = async |from: &str, name: (&str, &str), password: &str| {
+        let body = json!({name.0: name.1, "password": password});
+        stranger.send(Method::POST, "/auth/login", &[("x-forwarded-for", from)], Some(&body)).await
+    };
+    let (email, username) = (("email", "ada@example.org"), ("username", "ada"));
+    for name in [email, username, email] {
+        let wrong = login("203.0.113.1", name, "a wrong password").await;
+        refused(&wrong, StatusCode::UNAUTHORIZED, "invalid-credentials");
+    }
+    let right = login("203.0.113.1", username, PASSWORD).await;
+    refused(&right, StatusCode::UNAUTHORIZED, "invalid-credentials");
+    for name in [email, username] {
+        done(&login("203.0.113.2", name, PASSWORD).await);
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn failures_show_with_the_user_until_a_good_sign_in() {
     let server = Server::start().await;
@@ -71,6 +101,10 @@ async fn failures_show_with_the_user_until_a_good_sign_in() {
     let refusal = server.stranger().post("/auth/login", &wrong).await;
     refused(&refusal, StatusCode::UNAUTHORIZED, "invalid-credentials");
     eventually(&admin, &path, |user| user.body["failed_login_count"] == 1).await;
+    let wrong = json!({"current_password": "a wrong password", "new_password": PASSWORD});
+    let refusal = ada.post("/users/change-password", &wrong).await;
+    refused(&refusal, StatusCode::UNPROCESSABLE_ENTITY, "invalid-field");
+    eventually(&admin, &path, |user| user.body["failed_login_count"] == 2).await;
     let signed_in = server.stranger();
     let right = json!({"email": "ada@example.org", "password": PASSWORD});
     let position = signed_in.post("/auth/login", &right).await.position();

@@ -1,6 +1,6 @@
 //! The authenticator app, and taking credentials away.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use ring::hmac;
 use serde_json::json;
 
@@ -93,6 +93,40 @@ async fn with_an_app_a_password_alone_is_not_enough() {
     let revoke = format!("/users/{user}/credentials/{credential}/revoke");
     done(&ada.post(&revoke, &json!({"password": PASSWORD})).await);
     done(&login(None).await);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn codes_are_not_guessed_from_many_networks_either() {
+    let server = Server::with(|config| {
+        config.auth.login_attempts = 3;
+        config.http.trusted_proxies = 1;
+    })
+    .await;
+    let ada = server.user("ada").await;
+    let user = own_id(&ada).await;
+    let app = begin(&ada, &user).await;
+    let now = || server.app.clock.now().timestamp();
+    let body = json!({"enrolment": app.enrolment, "code": code(&app.secret, now(), -1)});
+    done(&ada.post(&format!("/users/{user}/totp/confirm"), &body).await);
+    let login = async |from: u8, password: &str, code: &str| {
+        let body = json!({"email": "ada@example.org", "password": password, "code": code});
+        let from = format!("203.0.113.{from}");
+        let headers = [("x-forwarded-for", from.as_str())];
+        server.stranger().send(Method::POST, "/auth/login", &headers, Some(&body)).await
+    };
+    // Who does not know the password gets nowhere near.
+    for from in 1..=4 {
+        let stranger = login(from, "a wrong password", "abcdef").await;
+        refused(&stranger, StatusCode::UNAUTHORIZED, "invalid-credentials");
+    }
+    for from in 5..=7 {
+        let wrong = login(from, PASSWORD, "abcdef").await;
+        refused(&wrong, StatusCode::UNAUTHORIZED, "invalid-credentials");
+    }
+    let right = login(8, PASSWORD, &code(&app.secret, now(), 0)).await;
+    refused(&right, StatusCode::TOO_MANY_REQUESTS, "too-many-requests");
+    assert!(right.header("retry-after").is_some());
     server.stop().await;
 }
 

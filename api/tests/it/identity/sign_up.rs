@@ -71,6 +71,31 @@ async fn a_taken_name_is_told_whatever_the_address() {
     server.stop().await;
 }
 
+/// Whoever signs up with a name and somebody's address can ask for the name again.
+#[tokio::test]
+async fn what_became_of_a_name_does_not_tell_whether_the_address_was_taken() {
+    let server = Server::start().await;
+    server.user("ada").await;
+    let stranger = server.stranger();
+    let sign_up = async |email: &str, name: &str| {
+        let body = json!({"email": email, "password": PASSWORD, "username": name});
+        stranger.post("/users", &body).await
+    };
+    done(&sign_up("ada@example.org", "probe-one").await);
+    done(&sign_up("bob@example.org", "probe-two").await);
+    let known = sign_up("eve@example.org", "probe-one").await;
+    let unknown = sign_up("eve@example.org", "probe-two").await;
+    refused(&known, StatusCode::CONFLICT, "conflict");
+    assert_eq!(known.without_trace(), unknown.without_trace());
+    // Nor does signing in by it.
+    for name in ["probe-one", "probe-two"] {
+        let body = json!({"username": name, "password": PASSWORD});
+        let answer = stranger.post("/auth/login", &body).await;
+        refused(&answer, StatusCode::UNAUTHORIZED, "invalid-credentials");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn wrong_bodies_name_their_field() {
     let server = Server::start().await;

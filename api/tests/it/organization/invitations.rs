@@ -71,6 +71,27 @@ async fn the_link_counts_only_in_its_newest_form() {
 }
 
 #[tokio::test]
+async fn no_mailbox_is_flooded_with_invitations() {
+    let world = World::with(|config| config.rate_limit.enabled = true).await;
+    let ada = &world.ada;
+    let path = world.path("/invitations");
+    let invite = json!({"email": "carol@example.org"});
+    let id = ada.post(&path, &invite).await.id();
+    for _ in 1..10 {
+        let resent = ada.post(&format!("{path}/{id}/resend"), &json!({})).await;
+        assert_eq!(resent.status, StatusCode::NO_CONTENT, "{resent:?}");
+    }
+    let resent = ada.post(&format!("{path}/{id}/resend"), &json!({})).await;
+    refused(&resent, StatusCode::TOO_MANY_REQUESTS, "too-many-requests");
+    let other = format!("/organizations/{}/invitations", ada.organization("other").await);
+    let again = ada.post(&other, &invite).await;
+    refused(&again, StatusCode::TOO_MANY_REQUESTS, "too-many-requests");
+    let dan = ada.post(&other, &json!({"email": "dan@example.org"})).await;
+    assert_eq!(dan.status, StatusCode::CREATED, "{dan:?}");
+    world.server.stop().await;
+}
+
+#[tokio::test]
 async fn an_invitation_is_declined_or_taken_back_once() {
     let world = World::new().await;
     let (ada, bob) = (&world.ada, &world.bob);

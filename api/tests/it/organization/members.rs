@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     World, acted, deleted, eventually, id_of, invalid, join, missing, posted, put, refused,
 };
-use crate::support::{Server, key};
+use crate::support::{Client, Server, key};
 
 #[tokio::test]
 async fn a_member_is_titled_suspended_reinstated_and_removed() {
@@ -66,6 +66,37 @@ async fn members_leave_and_owners_stay() {
     join(ada, &world.acme, (bob, "bob"), &[]).await;
     let list = ada.get(&world.path("/members")).await;
     assert_eq!(list.body["items"].as_array().unwrap().len(), 2);
+    world.server.stop().await;
+}
+
+/// The reply was lost, and with the command the right to ask it.
+#[tokio::test]
+async fn who_has_left_is_told_so_again() {
+    let world = World::new().await;
+    let (ada, bob) = (&world.ada, &world.bob);
+    join(ada, &world.acme, (bob, "bob"), &[]).await;
+    let eve = world.server.user("eve").await;
+    let (name, path) = (key(), world.path("/leave"));
+    let leave = async |who: &Client, path: &str, name: &str| {
+        who.keyed(Method::POST, path, name, None, None).await
+    };
+    let left = leave(bob, &path, &name).await;
+    assert_eq!(left.status, StatusCode::NO_CONTENT, "{left:?}");
+    eventually(bob, &world.path(""), |answer| answer.status == StatusCode::NOT_FOUND).await;
+    let again = leave(bob, &path, &name).await;
+    assert_eq!(again.status, StatusCode::NO_CONTENT, "{again:?}");
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.position(), left.position());
+    // By nobody else, under no other key, and nothing but that.
+    missing(&leave(&eve, &path, &name).await);
+    missing(&leave(bob, &path, &key()).await);
+    missing(&leave(bob, &format!("{path}?reason=another"), &name).await);
+    missing(&leave(bob, &world.path("/archive"), &name).await);
+    // Not even the same once more, after coming back.
+    join(ada, &world.acme, (bob, "bob"), &[]).await;
+    let late = leave(bob, &path, &name).await;
+    assert_eq!(late.header("idempotency-replayed"), Some("true"));
+    assert_eq!(bob.get(&world.path("")).await.status, StatusCode::OK);
     world.server.stop().await;
 }
 

@@ -41,6 +41,13 @@ async fn a_key_opens_what_it_carries_in_its_own_organization() {
     let other = world.bob.organization("bobs").await;
     missing(&client.get(&format!("/organizations/{other}/members")).await);
     refused(&client.get("/me").await, StatusCode::FORBIDDEN, "forbidden");
+    // It is in the organization and no member of it.
+    for path in ["", "/workspaces"] {
+        let unscoped = client.get(&world.path(path)).await;
+        refused(&unscoped, StatusCode::FORBIDDEN, "forbidden");
+    }
+    let left = client.act(&world.path("/leave")).await;
+    refused(&left, StatusCode::FORBIDDEN, "forbidden");
 
     let noted =
         |answer: &crate::support::Answer| answer.body["items"][0]["last_used_at"].is_string();

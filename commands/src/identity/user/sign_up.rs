@@ -75,10 +75,16 @@ impl UseCase for Register {
 }
 
 /// Notes that somebody tried to sign up with an address that is taken, so that its owner is told.
+/// The name they wanted is gone, as if they had got it: whether it is free must not tell whether
+/// the address was.
 #[derive(Debug, Clone)]
 pub struct NoteRegistrationAttempt {
     /// Keyed digest of the address.
     pub email_digest: String,
+    /// The name they wanted.
+    pub username: Option<String>,
+    /// The id they would have got. Nobody will ever have it.
+    pub user_id: UserId,
     /// The client's address.
     pub ip: Option<Personal<String>>,
 }
@@ -91,6 +97,7 @@ impl UseCase for NoteRegistrationAttempt {
     }
 
     async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
+        claim_name(unit, self.username.as_deref(), self.user_id);
         let owner = holder(unit.ctx(), USER_EMAIL, &self.email_digest).await?;
         let Some(owner) = owner else { return Ok(()) };
         let user = unit.load::<User>(UserId::from_uuid(owner)).await?;
@@ -157,8 +164,12 @@ fn bring_in(
     unit.decide(user, &UserCommand::Register(Box::new(register)))?;
     unit.decide(user, &UserCommand::SetPassword(new.password.clone()))?;
     unit.claim(Claim::take(USER_EMAIL, new.email_digest.clone(), new.user_id));
-    if let Some(name) = &new.username {
-        unit.claim(Claim::take(USER_USERNAME, name.clone(), new.user_id));
-    }
+    claim_name(unit, new.username.as_deref(), new.user_id);
     Ok(user)
+}
+
+fn claim_name(unit: &mut Unit<'_>, username: Option<&str>, user_id: UserId) {
+    if let Some(name) = username {
+        unit.claim(Claim::take(USER_USERNAME, name, user_id));
+    }
 }

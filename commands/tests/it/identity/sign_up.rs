@@ -7,7 +7,7 @@ use commands::{
         user::{NoteRegistrationAttempt, Register, SeedAdmin},
     },
 };
-use domain::identity::user::UserStatus;
+use domain::identity::{UserId, user::UserStatus};
 
 use super::{history, last_append, new_user, pending, shown, signed_up, token, user};
 use crate::support::{World, mint, signed_in};
@@ -64,6 +64,8 @@ async fn the_owner_of_a_taken_address_is_told_once_an_hour() {
     let ada = signed_up(&world, "ada").await;
     let attempt = |email_digest: &str| NoteRegistrationAttempt {
         email_digest: email_digest.to_owned(),
+        username: None,
+        user_id: UserId::from_uuid(mint()),
         ip: Some("192.0.2.1".to_owned().into()),
     };
     for digest in ["digest-of-ada", "digest-of-ada", "digest-of-nobody"] {
@@ -71,6 +73,28 @@ async fn the_owner_of_a_taken_address_is_told_once_an_hour() {
     }
     let noted = history(&world, ada.user).await;
     assert_eq!(noted.iter().filter(|name| *name == "registration_attempted").count(), 1);
+}
+
+#[tokio::test]
+async fn a_name_is_gone_whether_or_not_the_address_was_taken() {
+    let world = World::new().await;
+    signed_up(&world, "ada").await;
+    // The owner is told by the first and not by the second; nobody has the third.
+    for (name, digest) in
+        [("x-1", "digest-of-ada"), ("x-2", "digest-of-ada"), ("x-3", "digest-of-nobody")]
+    {
+        let attempt = NoteRegistrationAttempt {
+            email_digest: digest.to_owned(),
+            username: Some(name.to_owned()),
+            user_id: UserId::from_uuid(mint()),
+            ip: None,
+        };
+        world.done(&Caller::anonymous(), &attempt).await;
+        let mut new = new_user("bob");
+        new.username = Some(name.to_owned());
+        let again = world.ask(&Caller::anonymous(), &Register { new, token: token(&world) }).await;
+        World::refused(again, "user.username");
+    }
 }
 
 #[tokio::test]

@@ -63,8 +63,14 @@ events! {
             kind: IdentityProviderKind,
             settings: Settings,
         },
-        /// Its settings, and which of its domains are still verified, as they stand after.
-        Updated { settings: Settings, verified_domains: Vec<String> },
+        /// Its settings, which of its domains are still verified, whether it is the only way in and
+        /// whether an owner has come in by these settings, as they stand after.
+        Updated {
+            settings: Settings,
+            verified_domains: Vec<String>,
+            enforce_sso: bool,
+            owner_came_in: bool,
+        },
         /// The token stands at the domain once its owner has put it there.
         DomainChallenged { domain: String, token: String },
         /// The token was found; `verified_domains` are all of them after.
@@ -385,7 +391,14 @@ impl Present {
         if self.status == IdentityProviderStatus::Active && verified_domains.is_empty() {
             return Err(IdentityProviderError::NoVerifiedDomain);
         }
-        Ok(vec![IdentityProviderEvent::Updated { settings, verified_domains }])
+        // Nobody has come in by another way yet, and a mistake in it would lock everybody out.
+        let same_way = settings.same_way_in(&self.settings);
+        Ok(vec![IdentityProviderEvent::Updated {
+            settings,
+            verified_domains,
+            enforce_sso: same_way && self.enforces_sso,
+            owner_came_in: same_way && self.owner_came_in,
+        }])
     }
 
     fn verified(
@@ -424,8 +437,10 @@ impl Present {
         use IdentityProviderEvent as E;
         match event {
             E::Configured { .. } | E::Removed { .. } => {}
-            E::Updated { settings, verified_domains } => {
+            E::Updated { settings, verified_domains, enforce_sso, owner_came_in } => {
                 self.settings = settings.clone();
+                self.enforces_sso = *enforce_sso;
+                self.owner_came_in = *owner_came_in;
                 self.verified_domains.clone_from(verified_domains);
                 self.challenges.retain(|domain, _| settings.email_domains.contains(domain));
             }

@@ -130,6 +130,16 @@ impl Settings {
         }
         Ok(Self { email_domains, ..self.clone() })
     }
+
+    /// Whether people are sent to the same provider as with other settings.
+    pub(super) fn same_way_in(&self, other: &Self) -> bool {
+        let way = |settings: &Self| {
+            let Self { issuer, discovery_url, saml_entity_id, saml_sso_url, .. } = settings.clone();
+            let instead = settings.saml_metadata.clone().filter(|_| saml_sso_url.is_none());
+            (issuer, discovery_url, saml_entity_id, saml_sso_url, instead)
+        };
+        way(self) == way(other)
+    }
 }
 
 fn is_reference(text: &str) -> bool {

@@ -148,6 +148,8 @@ fn a_domain_that_goes_takes_its_verification_with_it() {
     let updated = |all: &[&str], verified: &[&str]| IdentityProviderEvent::Updated {
         settings: settings(all),
         verified_domains: verified.iter().map(|&name| name.to_owned()).collect(),
+        enforce_sso: false,
+        owner_came_in: false,
     };
     given::<IdentityProvider>(ready())
         .when(update(&["c.org", "a.org"]))
@@ -190,6 +192,36 @@ fn it_becomes_the_only_way_in_after_an_owner_came_that_way() {
     let known = [active(), vec![recorded]].concat();
     given::<IdentityProvider>(known.clone()).when(login()).then([]);
     given::<IdentityProvider>(known).when(enable(true)).then([enabled(true)]);
+}
+
+#[test]
+fn another_way_in_is_not_the_only_one_before_an_owner_came_by_it() {
+    let update = |settings| IdentityProviderCommand::Update(Box::new(settings));
+    let enforced = [active(), vec![IdentityProviderEvent::OwnerLoginRecorded {}, enabled(true)]];
+    let enforced = enforced.concat();
+    let renamed = Settings { display_name: "Sign on".into(), ..settings(&["a.org", "b.org"]) };
+    let state = given::<IdentityProvider>(enforced.clone()).when(update(renamed)).then_state();
+    assert!(state.present().unwrap().enforces_sso);
+    let url = || Some("https://elsewhere.example.org".to_owned());
+    let own = settings(&["a.org", "b.org"]);
+    for other in [
+        Settings { issuer: url(), ..own.clone() },
+        Settings { discovery_url: url(), ..own.clone() },
+        Settings { saml_entity_id: url(), ..own.clone() },
+        Settings { saml_sso_url: url(), ..own.clone() },
+        Settings { saml_metadata: Some("<EntityDescriptor/>".into()), ..own },
+    ] {
+        let updated = IdentityProviderEvent::Updated {
+            settings: other.clone(),
+            verified_domains: vec!["a.org".into()],
+            enforce_sso: false,
+            owner_came_in: false,
+        };
+        given::<IdentityProvider>(enforced.clone()).when(update(other)).then([updated.clone()]);
+        given::<IdentityProvider>([&enforced[..], &[updated]].concat())
+            .when(enable(true))
+            .then_err(IdentityProviderError::NoOwnerLogin);
+    }
 }
 
 #[test]

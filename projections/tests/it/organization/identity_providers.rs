@@ -1,8 +1,12 @@
 //! Query 14.
 
-use domain::organization::{
-    IdentityProviderId, OrganizationId,
-    identity_provider::{IdentityProviderEvent, VerificationMethod},
+use domain::{
+    kernel::testing::at,
+    organization::{
+        IdentityProviderId, OrganizationId,
+        identity_provider::{IdentityProviderEvent, VerificationMethod},
+        organization::OrganizationEvent,
+    },
 };
 use projections::organization::identity_providers;
 
@@ -65,10 +69,14 @@ async fn a_domain_leads_to_the_provider_that_is_on_and_has_proved_it() {
     let on = tenants.provider(tenants.acme, "a.org", &[verified("a.org"), enabled()]).await;
     tenants.provider(tenants.other, "b.org", &[verified("b.org")]).await;
     tenants.provider(tenants.other, "c.org", &[enabled()]).await;
+    let gone = tenants.world.organization("gone").await;
+    tenants.provider(gone, "e.org", &[verified("e.org"), enabled()]).await;
+    let archived = OrganizationEvent::Archived { reason: "over".into(), purge_after: at(0) };
+    tenants.record_after(gone, gone, 1, &[archived]).await;
     let reader = tenants.folded().await;
     let found = identity_providers::discover(&reader, "A.org").await.unwrap().unwrap();
     assert_eq!(found.id, on);
-    for nowhere in ["b.org", "c.org", "d.org"] {
+    for nowhere in ["b.org", "c.org", "d.org", "e.org"] {
         assert_eq!(identity_providers::discover(&reader, nowhere).await.unwrap(), None);
     }
 }
