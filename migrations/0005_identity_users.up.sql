@@ -1,6 +1,6 @@
 -- A login. One person may hold several.
 --
--- Personal, and NULL once the key is destroyed: email, pending_email, last_login_ip.
+-- Personal, and NULL once the key is destroyed: email, pending_email, username, last_login_ip.
 -- That two logins never share an address is seen by the digest, which outlives the address.
 
 CREATE TABLE users (

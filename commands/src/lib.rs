@@ -14,6 +14,7 @@ pub mod identity;
 pub mod notify;
 pub mod organization;
 pub mod policy;
+pub mod seed;
 
 pub use caller::{Caller, Denied, Grants};
 pub use context::Context;

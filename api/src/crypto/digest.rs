@@ -13,6 +13,7 @@ use super::keys::MasterKey;
 #[derive(Clone)]
 pub struct Digests {
     email: hmac::Key,
+    username: hmac::Key,
     refresh: hmac::Key,
     single_use: hmac::Key,
     request: hmac::Key,
@@ -31,6 +32,7 @@ impl Digests {
         let key = |label| hmac::Key::new(hmac::HMAC_SHA256, master.derive(label).as_ref());
         Self {
             email: key("digest.email.v1"),
+            username: key("digest.username.v1"),
             refresh: key("token.refresh.v1"),
             single_use: key("token.single_use.v1"),
             request: key("digest.request.v1"),
@@ -42,6 +44,13 @@ impl Digests {
     #[must_use]
     pub fn email(&self, address: &str) -> String {
         hex(hmac::sign(&self.email, address.as_bytes()).as_ref())
+    }
+
+    /// What a user name is looked up and claimed by, in hexadecimal. The name must be in lower case
+    /// already.
+    #[must_use]
+    pub fn username(&self, name: &str) -> String {
+        hex(hmac::sign(&self.username, name.as_bytes()).as_ref())
     }
 
     /// What is kept of a request for ever, to know its repetition. Keyed, because a body may hold

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::{
     discreet::Floor,
-    proof::{self, ip, seconds},
+    proof::{self, ip},
     rehash::{self, Outdated},
     users::totp,
 };
@@ -162,9 +162,8 @@ fn named(
             Ok((Login::Email(digest.clone()), digest))
         }
         (None, Some(name)) => {
-            let name = name.to_lowercase();
-            let account = sha256_hex(name.as_bytes());
-            Ok((Login::Username(name), account))
+            let digest = app.digests.username(&name.to_lowercase());
+            Ok((Login::Username(digest.clone()), digest))
         }
         (Some(_), Some(_)) | (None, None) => {
             Err(Problem::invalid_field("/email", "give either `email` or `username`"))
@@ -222,18 +221,9 @@ fn second_factor(
     code: Option<&str>,
 ) -> Result<Authenticated, Problem> {
     let code = code.ok_or_else(|| Problem::refused(&UserError::SecondFactorRequired))?;
-    let secret = half.seed().and_then(|seed| totp::open(&call.app, half.user_id(), seed));
-    let secret = secret.ok_or_else(|| Problem::internal("a seed cannot be opened"))?;
-    let user = half.user_id();
-    call.app.login_guard.begin_code(user.uuid(), call.now)?;
-    let last = half.last_step().and_then(|step| u64::try_from(step).ok());
-    let step = secret.verify(code, seconds(call.now), last);
-    match step.and_then(|step| i64::try_from(step).ok()) {
-        Some(step) => {
-            call.app.login_guard.code_succeeded(user.uuid());
-            Ok(half.code_passed(step))
-        }
-        None => Err(failed(call, user, "code")),
+    match totp::step(call, half, code)? {
+        Some(step) => Ok(half.code_passed(step)),
+        None => Err(failed(call, half.user_id(), "code")),
     }
 }
 

@@ -108,8 +108,10 @@ impl Server {
         }
     }
 
-    /// The seeded administrator, signed in.
+    /// The seeded administrator, signed in. What a start writes reaches the tables while it goes on.
     pub(crate) async fn admin(&self) -> Client {
+        let head = self.app.store.head().await.unwrap();
+        self.app.positions.wait("identity", head).await.unwrap();
         self.sign_in(api::seed::ADMIN_EMAIL, &self.admin_password).await
     }
 

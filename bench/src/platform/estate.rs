@@ -12,7 +12,7 @@ use api::{
 };
 use commands::{
     Caller, Context, UseCase, execute,
-    identity::user::{NewUser, SeedAdmin},
+    identity::user::{BringIn, NewUser},
     organization::{organization, service_principal, workspace},
 };
 use domain::{
@@ -210,7 +210,7 @@ async fn tenant(platform: &Platform, number: usize, secret_hash: String) -> Resu
         },
     };
     // The one use case that brings in a user whose address needs no letter.
-    system(&app.store, &SeedAdmin { new }).await?;
+    system(&app.store, &BringIn { new }).await?;
 
     let organization_id = OrganizationId::from_uuid(mint());
     let organization = Create {

@@ -5,7 +5,8 @@ use eventstore::{Claim, Store, Unavailable};
 
 /// An address, by its keyed digest; its owner is the user.
 pub(super) const USER_EMAIL: &str = "user.email";
-/// A user name; its owner is the user. Never released: nobody can pass for a user who is gone.
+/// A user name, by its keyed digest; its owner is the user. Never released: nobody can pass for a
+/// user who is gone. The digest tells nobody what the user was called.
 pub(super) const USER_USERNAME: &str = "user.username";
 
 /// What somebody types to say who they are.
@@ -13,7 +14,7 @@ pub(super) const USER_USERNAME: &str = "user.username";
 pub enum Login {
     /// An address, as its keyed digest.
     Email(String),
-    /// A user name.
+    /// A user name, as its keyed digest.
     Username(String),
 }
 
@@ -24,7 +25,7 @@ pub enum Login {
 pub async fn find_user(store: &Store, login: &Login) -> Result<Option<UserId>, Unavailable> {
     let owner = match login {
         Login::Email(digest) => store.claim_owner(USER_EMAIL, digest).await?,
-        Login::Username(name) => store.claim_owner(USER_USERNAME, name).await?,
+        Login::Username(digest) => store.claim_owner(USER_USERNAME, digest).await?,
     };
     Ok(owner.map(UserId::from_uuid))
 }

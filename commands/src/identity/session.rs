@@ -10,7 +10,7 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Caller, Denied, Refusal, Unit, UseCase};
+use crate::{Caller, Denied, Handle, Refusal, Unit, UseCase};
 
 /// Why a session ended when its user signed out.
 const SIGNED_OUT: &str = "signed out";
@@ -169,6 +169,18 @@ pub(super) async fn end(
         unit.decide(session, &revoke)?;
     }
     Ok(())
+}
+
+/// Ends all sessions of a user but the one the caller is signed in with.
+pub(super) async fn end_others(
+    unit: &mut Unit<'_>,
+    user: Handle<User>,
+    reason: &str,
+) -> Result<(), Refusal> {
+    let own = own(&unit.ctx().caller);
+    let mut others = unit.state(user).present()?.live_sessions(unit.ctx().now);
+    others.retain(|id| Some(*id) != own);
+    end(unit, others, reason).await
 }
 
 /// The session the caller is signed in with.

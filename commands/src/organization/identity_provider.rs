@@ -14,7 +14,6 @@ use domain::{
     },
     permissions,
 };
-use eventstore::Claim;
 use serde::{Deserialize, Serialize};
 
 use super::{claims, guard, role_assignment};
@@ -90,7 +89,7 @@ impl UseCase for Update {
         unit.decide(provider, &command)?;
         let kept = unit.state(provider).present()?.verified_domains.clone();
         let dropped = before.verified_domains.into_iter().filter(|domain| !kept.contains(domain));
-        release(unit, id, dropped);
+        release(unit, self.organization_id, id, dropped);
         Ok(())
     }
 }
@@ -155,7 +154,8 @@ impl UseCase for VerifyDomain {
         unit.decide(provider, &IdentityProviderCommand::VerifyDomain { domain, method, found })?;
         if unit.changed(provider) {
             let domain = self.domain.to_lowercase();
-            unit.claim(Claim::take(claims::ORGANIZATION_DOMAIN, domain, id));
+            let taken = claims::take_domain(self.organization_id, id, &domain);
+            taken.into_iter().for_each(|claim| unit.claim(claim));
         }
         Ok(())
     }
@@ -254,7 +254,7 @@ impl UseCase for Remove {
         let provider = load(unit, self.organization_id, id).await?;
         let verified = unit.state(provider).present()?.verified_domains.clone();
         unit.decide(provider, &IdentityProviderCommand::Remove)?;
-        release(unit, id, verified);
+        release(unit, self.organization_id, id, verified);
         Ok(())
     }
 }
@@ -283,8 +283,14 @@ async fn promise(
     role_assignment::promise(unit, &settings.default_role_ids, scope, &author).await
 }
 
-fn release(unit: &mut Unit<'_>, id: IdentityProviderId, domains: impl IntoIterator<Item = String>) {
+fn release(
+    unit: &mut Unit<'_>,
+    organization: OrganizationId,
+    id: IdentityProviderId,
+    domains: impl IntoIterator<Item = String>,
+) {
     for domain in domains {
-        unit.claim(Claim::release(claims::ORGANIZATION_DOMAIN, domain, id));
+        let released = claims::release_domain(organization, id, &domain);
+        released.into_iter().for_each(|claim| unit.claim(claim));
     }
 }

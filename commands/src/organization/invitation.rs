@@ -26,10 +26,6 @@ use super::{
 };
 use crate::{Caller, Denied, Handle, Refusal, Unit, UseCase, unit::holder};
 
-/// How many waiting invitations a purge takes along at most. They expire long before an
-/// organization may be purged: where more are left, their timers have yet to fire.
-const MOST_PENDING: usize = 10_000;
-
 /// Invites somebody by e-mail.
 #[derive(Clone)]
 pub struct Invite {
@@ -132,6 +128,8 @@ pub struct Resend {
     pub invitation_id: InvitationId,
     /// SHA-256 of the new link's token.
     pub token_hash: String,
+    /// Which sending the link is made for; refused if somebody else's was that.
+    pub count: i16,
     /// When the offer now ends.
     pub expires_at: Timestamp,
 }
@@ -147,8 +145,8 @@ impl UseCase for Resend {
         guard::open(unit, self.organization_id).await?;
         let id = self.invitation_id;
         let invitation = unit.load_in::<Invitation>(self.organization_id, id).await?;
-        let (token_hash, expires_at) = (self.token_hash.clone(), self.expires_at);
-        unit.decide(invitation, &InvitationCommand::Resend { token_hash, expires_at })
+        let Self { token_hash, count, expires_at, .. } = self.clone();
+        unit.decide(invitation, &InvitationCommand::Resend { token_hash, count, expires_at })
     }
 }
 
@@ -169,7 +167,7 @@ impl UseCase for Revoke {
     }
 
     async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
-        guard::open(unit, self.organization_id).await?;
+        guard::open_to_end(unit, self.organization_id).await?;
         let id = self.invitation_id;
         let invitation = unit.load_in::<Invitation>(self.organization_id, id).await?;
         resolve(unit, invitation, &InvitationCommand::Revoke)
@@ -330,22 +328,6 @@ fn end(
         unit.shred([key]);
     }
     Ok(())
-}
-
-/// The invitations of a closed organization that wait for an answer, each with the value it holds
-/// as long as it does. Once it is closed there come no more.
-pub(super) async fn pending(
-    unit: &Unit<'_>,
-    organization_id: OrganizationId,
-) -> Result<Vec<(String, InvitationId)>, Refusal> {
-    let (scope, all) = (claims::INVITATION_PENDING, claims::within(organization_id, ""));
-    let most = i64::try_from(MOST_PENDING).unwrap_or(i64::MAX);
-    let held = unit.ctx().store.claim_owners(scope, &all, most.saturating_add(1)).await;
-    let held = held.map_err(|fault| Refusal::Load(fault.into()))?;
-    if held.len() > MOST_PENDING {
-        return Err(Refusal::Overloaded);
-    }
-    Ok(held.into_iter().map(|(key, id)| (key, InvitationId::from_uuid(id))).collect())
 }
 
 /// The user who answers.

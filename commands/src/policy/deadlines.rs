@@ -68,6 +68,8 @@ fn of_organization(event: &Opened, memory: &mut Memory<'_>) -> Result<(), Fault>
         E::TrialStarted { ends_at } | E::TrialExtended { ends_at } => {
             memory.set(later.at(ends_at)?)
         }
+        // A trial goes on that did not run out while the organization was closed.
+        E::Restored { trial_ends_at: Some(ends_at), .. } => memory.set(later.at(ends_at)?),
         E::Activated { .. } | E::Frozen { .. } | E::Archived { .. } | E::Purged { .. } => {
             cancel(later, memory);
         }
@@ -75,7 +77,7 @@ fn of_organization(event: &Opened, memory: &mut Memory<'_>) -> Result<(), Fault>
         | E::Renamed { .. }
         | E::SlugChanged { .. }
         | E::Unfrozen { .. }
-        | E::Restored { .. }
+        | E::Restored { trial_ends_at: None, .. }
         | E::OwnerAdded { .. }
         | E::OwnerRemoved { .. }
         | E::ContractUpdated { .. }

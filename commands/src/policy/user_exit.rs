@@ -1,14 +1,17 @@
 //! UserExit: access ends everywhere when it ends somewhere.
 //!
-//! A disabled user is suspended in every organization, a deleted one removed; a member who goes
-//! loses the roles held there; memberships follow a user to another person. Remembers, for that,
-//! who is where with which roles: streams cannot be listed, and tables are not read here.
+//! A disabled user is suspended in every organization, a deleted one removed, and invitations to
+//! the address of a deleted one end, so that nobody keeps the address; a member who goes loses the
+//! roles held there; memberships follow a user to another person. Remembers, for that, who is where
+//! with which roles, and what waits for an answer from whom: streams cannot be listed, and tables
+//! are not read here.
 
 use domain::{
     identity::{PersonId, UserId, user::UserEvent},
     kernel::DomainEvent,
     organization::{
-        MembershipId, OrganizationId, PrincipalKind, RoleAssignmentId, membership::MembershipEvent,
+        InvitationId, MembershipId, OrganizationId, PrincipalKind, RoleAssignmentId,
+        invitation::InvitationEvent, membership::MembershipEvent,
         role_assignment::RoleAssignmentEvent,
     },
 };
@@ -18,6 +21,7 @@ use uuid::Uuid;
 
 use super::{Fault, Memory, Policy, Step};
 use crate::organization::{
+    invitation,
     membership::{ChangePerson, Remove, Suspend},
     organization::RemoveOwner,
     role_assignment::Withdraw,
@@ -49,6 +53,18 @@ struct Stay {
     user_id: UserId,
 }
 
+/// An invitation that waits for an answer, a part of what is known under its address.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Offer {
+    organization_id: OrganizationId,
+}
+
+/// The address of an invitation that waits for an answer, under the invitation's id.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct SentTo {
+    address: Uuid,
+}
+
 /// Where a live role is noted, under the assignment's id.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -71,8 +87,13 @@ impl Policy for UserExit {
     const NAME: &'static str = "policy.user_exit";
 
     fn wants(&self, category: &str) -> bool {
-        [UserEvent::CATEGORY, MembershipEvent::CATEGORY, RoleAssignmentEvent::CATEGORY]
-            .contains(&category)
+        [
+            UserEvent::CATEGORY,
+            InvitationEvent::CATEGORY,
+            MembershipEvent::CATEGORY,
+            RoleAssignmentEvent::CATEGORY,
+        ]
+        .contains(&category)
     }
 
     async fn react(&self, event: &Opened, memory: &mut Memory<'_>) -> Result<Vec<Step>, Fault> {
@@ -81,6 +102,11 @@ impl Policy for UserExit {
             UserEvent::CATEGORY => {
                 let user = UserId::from_uuid(stream);
                 of_user(user, decode::<UserEvent>(event)?.event, memory).await
+            }
+            InvitationEvent::CATEGORY => {
+                let invitation = InvitationId::from_uuid(stream);
+                of_invitation(invitation, decode::<InvitationEvent>(event)?.event, memory).await?;
+                Ok(Vec::new())
             }
             MembershipEvent::CATEGORY => {
                 let membership = MembershipId::from_uuid(stream);
@@ -100,9 +126,15 @@ async fn of_user(
     event: UserEvent,
     memory: &Memory<'_>,
 ) -> Result<Vec<Step>, Fault> {
+    let mut steps = Vec::new();
     let exit: Exit = match event {
         UserEvent::Disabled { .. } => Exit::Disabled,
-        UserEvent::Deleted { .. } => Exit::Deleted,
+        UserEvent::Deleted { email_digest, .. } => {
+            if let Some(digest) = email_digest {
+                steps.extend(take_back(address(&digest), memory).await?);
+            }
+            Exit::Deleted
+        }
         UserEvent::PersonChanged { person_id } => Exit::Merged(person_id),
         UserEvent::Registered { .. }
         | UserEvent::RegistrationAttempted { .. }
@@ -126,7 +158,6 @@ async fn of_user(
         | UserEvent::Unlocked {}
         | UserEvent::Enabled { .. } => return Ok(Vec::new()),
     };
-    let mut steps = Vec::new();
     for (part, has) in memory.recall_parts::<Has>(user_id.uuid()).await? {
         match has {
             Has::Membership => steps.extend(exit.from(OrganizationId::from_uuid(part), user_id)),
@@ -137,6 +168,46 @@ async fn of_user(
         }
     }
     Ok(steps)
+}
+
+/// What waits for an answer from an address that nobody has any more.
+async fn take_back(address: Uuid, memory: &Memory<'_>) -> Result<Vec<Step>, Fault> {
+    let offers = memory.recall_parts::<Offer>(address).await?;
+    let step = |(id, Offer { organization_id })| {
+        let invitation_id = InvitationId::from_uuid(id);
+        let revoke = invitation::Revoke { organization_id, invitation_id };
+        Step::new(format!("take_back/{invitation_id}"), revoke)
+    };
+    Ok(offers.into_iter().map(step).collect())
+}
+
+async fn of_invitation(
+    invitation: InvitationId,
+    event: InvitationEvent,
+    memory: &mut Memory<'_>,
+) -> Result<(), Fault> {
+    use InvitationEvent as E;
+    match event {
+        E::Invited { organization_id, email_digest, .. } => {
+            let address = address(&email_digest);
+            memory.remember(invitation.uuid(), &SentTo { address })?;
+            memory.remember_part(address, invitation.uuid(), &Offer { organization_id })
+        }
+        E::Resent { .. } => Ok(()),
+        E::Accepted { .. } | E::Declined { .. } | E::Revoked { .. } | E::Expired { .. } => {
+            let Some(SentTo { address }) = memory.recall(invitation.uuid()).await? else {
+                return Ok(());
+            };
+            memory.forget(invitation.uuid());
+            memory.forget_part(address, invitation.uuid());
+            Ok(())
+        }
+    }
+}
+
+/// Under what an address is remembered, which the policy knows by its keyed digest alone.
+fn address(email_digest: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, email_digest.as_bytes())
 }
 
 /// What happened to a user that concerns their memberships.

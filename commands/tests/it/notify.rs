@@ -136,7 +136,7 @@ async fn proofs_and_warnings_go_to_the_user_in_the_order_of_the_log() {
     world.done(&anyone, &verify).await;
     let attempt = NoteRegistrationAttempt {
         email_digest: "digest-of-ada".into(),
-        username: None,
+        username_digest: None,
         user_id: UserId::from_uuid(mint()),
         ip: None,
     };
@@ -266,6 +266,7 @@ async fn the_invited_get_the_link_of_the_latest_sending_and_nobody_a_withdrawn_o
         organization_id,
         invitation_id: kept,
         token_hash: "second".into(),
+        count: 2,
         expires_at: world.now() + TimeDelta::days(7),
     };
     world.done(&owner, &resend).await;

@@ -24,5 +24,5 @@ pub use event::{DomainEvent, Upcaster, snake_case};
 pub use id::{KeyId, TenantId};
 pub use permission::Permission;
 pub use personal::{MARKER, Personal};
-pub use text::{InvalidText, TextEnum, display_name, email, one_line, slug};
+pub use text::{InvalidText, TextEnum, display_name, email, mailbox, one_line, slug};
 pub use time::{Timestamp, micros};

@@ -140,6 +140,19 @@ pub fn email(text: &str) -> Result<String, InvalidText> {
     if host_ok && local_ok { Ok(address) } else { Err(FORM) }
 }
 
+/// An e-mail address that letters can reach. Names under `localdomain` an installation gives to
+/// users of its own: nobody else can have them.
+///
+/// # Errors
+/// As [`email`], and for those names.
+pub fn mailbox(text: &str) -> Result<String, InvalidText> {
+    let address = email(text)?;
+    if address.ends_with(".localdomain") {
+        return Err(InvalidText::Form("an e-mail address that letters can reach"));
+    }
+    Ok(address)
+}
+
 /// One line of free text, trimmed, of at most `max` characters.
 ///
 /// # Errors
@@ -188,6 +201,14 @@ mod tests {
             ["ada", "ada@", "@example.org", "a b@example.org", "a@b", "a@-b.org", "a..b@c.org"]
         {
             assert!(email(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_of_the_installation_itself_are_no_mailboxes() {
+        assert_eq!(mailbox("Ada@Example.org").unwrap(), "ada@example.org");
+        for own in ["admin@commonhold.localdomain", "Admin@Commonhold.LocalDomain"] {
+            assert!(email(own).is_ok() && mailbox(own).is_err(), "{own}");
         }
     }
 

@@ -307,8 +307,11 @@ mod tests {
             mfa_enrolled: false,
             kind: Some(CredentialKind::Totp),
         };
-        let deleted =
-            UserEvent::Deleted { credential_ids: vec![credential(10)], token_ids: vec![] };
+        let deleted = UserEvent::Deleted {
+            credential_ids: vec![credential(10)],
+            token_ids: vec![],
+            email_digest: None,
+        };
         let start = [password(10, None), linked(11), enrolled(12)];
         let [a, b, c] = start;
         let rows = after([a, b, c, unlinked, revoked, deleted]);

@@ -276,7 +276,11 @@ mod tests {
     fn what_ends_the_user_or_the_token_invalidates_it() {
         let purpose = TokenPurpose::PasswordReset;
         let invalidated = UserEvent::TokenInvalidated { token_id: token(10), purpose };
-        let deleted = UserEvent::Deleted { credential_ids: vec![], token_ids: vec![token(10)] };
+        let deleted = UserEvent::Deleted {
+            credential_ids: vec![],
+            token_ids: vec![token(10)],
+            email_digest: None,
+        };
         for event in [invalidated, deleted] {
             assert_eq!(ends(&after([reset(10, None), event])[0]), (None, Some(at(120))));
         }

@@ -97,7 +97,7 @@ impl Fold for Organizations {
             | E::Frozen { .. }
             | E::Unfrozen {}
             | E::Archived { .. }
-            | E::Restored {}
+            | E::Restored { .. }
             | E::OwnerAdded { .. }
             | E::OwnerRemoved { .. }
             | E::ContractUpdated { .. }
@@ -138,8 +138,12 @@ impl Fold for Organizations {
             E::Frozen { reason, .. } => {
                 OrganizationRow { frozen_at: Some(now), ..stands(S::Frozen, Some(reason), row) }
             }
-            E::Unfrozen {} | E::Restored {} => stands(S::Active, None, row),
-            E::Archived { reason, purge_after } => OrganizationRow {
+            E::Unfrozen {} => stands(S::Active, None, row),
+            E::Restored { status, reason, .. } => OrganizationRow {
+                frozen_at: (*status == S::Frozen).then_some(now),
+                ..stands(*status, reason.as_ref(), row)
+            },
+            E::Archived { reason, purge_after, .. } => OrganizationRow {
                 archived_at: Some(now),
                 purge_after: Some(*purge_after),
                 ..stands(S::Archived, Some(reason), row)
@@ -318,8 +322,16 @@ mod tests {
     #[test]
     fn each_status_has_its_date_and_reason_and_no_other() {
         let frozen = || OrganizationEvent::Frozen { reason: "unpaid".into(), by_policy: None };
-        let archived =
-            || OrganizationEvent::Archived { reason: "closed".into(), purge_after: at(900) };
+        let archived = || OrganizationEvent::Archived {
+            reason: "closed".into(),
+            purge_after: at(900),
+            by_operator: false,
+        };
+        let restored = |status, reason: Option<&str>| OrganizationEvent::Restored {
+            status,
+            reason: reason.map(str::to_owned),
+            trial_ends_at: None,
+        };
         let row = after([frozen()]);
         assert_eq!((row.status, row.frozen_at), (OrganizationStatus::Frozen, Some(at(120))));
         let row = after([frozen(), archived()]);
@@ -328,7 +340,11 @@ mod tests {
             (row.status_reason.as_deref(), row.purge_after),
             (Some("closed"), Some(at(900)))
         );
-        let row = after([frozen(), archived(), OrganizationEvent::Restored {}]);
+        let row =
+            after([frozen(), archived(), restored(OrganizationStatus::Frozen, Some("unpaid"))]);
+        assert_eq!((row.status, row.frozen_at), (OrganizationStatus::Frozen, Some(at(240))));
+        assert_eq!((row.status_reason.as_deref(), row.archived_at), (Some("unpaid"), None));
+        let row = after([archived(), restored(OrganizationStatus::Active, None)]);
         assert_eq!(row.status, OrganizationStatus::Active);
         assert_eq!((row.archived_at, row.purge_after, row.status_reason), (None, None, None));
     }

@@ -76,7 +76,7 @@ async fn login(world: &World, number: u8) {
         person_id: PersonId::from_uuid(mint()),
         email: format!("ada.{number}@example.org").into(),
         email_digest: format!("digest {number}"),
-        username: Some(CANARY.into()),
+        username: Some(CANARY.to_owned().into()),
         via: "signup".into(),
     };
     let key = Some(PersonId::from_uuid(user_id.uuid()).key());

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use commands::{
-    identity::user::{Disable, NewUser, SeedAdmin},
+    identity::user::{BringIn, Disable, NewUser},
     organization::{
         role::ADMIN,
         role_assignment::{AssignOnPlatform, RevokeOnPlatform},
@@ -63,7 +63,7 @@ impl Operator {
             },
         };
         let clock = Clock::system();
-        commands::execute(&system(&store, &clock), &SeedAdmin { new }).await?;
+        commands::execute(&system(&store, &clock), &BringIn { new }).await?;
         let reason = Some("demo".to_owned());
         // If this process is killed, nobody keeps the role for long.
         let expires_at = clock.now().checked_add_signed(LENT_FOR);

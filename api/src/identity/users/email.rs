@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use commands::identity::user::{ConfirmEmailChange, RequestEmailChange};
-use domain::kernel::{Personal, email};
+use domain::kernel::{Personal, mailbox};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -55,7 +55,7 @@ struct ChangeEmailBody {
 
 async fn request(call: Call, Json(body): Json<ChangeEmailBody>) -> Result<Accepted<()>, Problem> {
     let user_id = call.caller.user()?;
-    let address = field("/email", email(&body.email))?;
+    let address = field("/email", mailbox(&body.email))?;
     proof::password(&call, body.password, "/password").await?;
     let email_digest = call.app.digests.email(&address);
     call.app.limits.mail(&email_digest)?;

@@ -85,6 +85,7 @@ struct UserView {
     email_verified_at: Option<DateTime<Utc>>,
     /// The address a change was asked for.
     pending_email: Option<String>,
+    /// Null once erased.
     username: Option<String>,
     /// `pending`, `active`, `locked`, `disabled` or `deleted`.
     #[schema(example = "active")]

@@ -8,12 +8,15 @@ use commands::{
     CommandError,
     identity::{
         Login, find_user,
-        user::{NewUser, NoteRegistrationAttempt, Register, RequestEmailVerification, VerifyEmail},
+        user::{
+            NewUser, NoteRegistrationAttempt, Register, RequestEmailVerification, Username,
+            VerifyEmail,
+        },
     },
 };
 use domain::{
     identity::{PersonId, UserId, person::Profile},
-    kernel::{Personal, display_name, email, slug},
+    kernel::{Personal, display_name, email, mailbox, slug},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -109,8 +112,8 @@ async fn register(
     let new = parse(&call, body).await?;
     // Names are public. Asked first, whether or not the address is taken: otherwise a name known
     // to be taken would tell about the address.
-    if let Some(name) = new.username.clone()
-        && find_user(&call.app.store, &Login::Username(name)).await?.is_some()
+    if let Some(Username { digest, .. }) = new.username.clone()
+        && find_user(&call.app.store, &Login::Username(digest)).await?.is_some()
     {
         let taken = Problem::new(&CONFLICT);
         return Err(taken.field("/username", "taken", "this user name is taken"));
@@ -123,7 +126,8 @@ async fn register(
 
 /// Signs up a newcomer, or tells the owner of a taken address.
 async fn sign_up(call: &Call, new: NewUser) -> Result<(), Problem> {
-    let (email_digest, username) = (new.email_digest.clone(), new.username.clone());
+    let email_digest = new.email_digest.clone();
+    let username_digest = new.username.as_ref().map(|name| name.digest.clone());
     let user_id = new.user_id;
     let known = find_user(&call.app.store, &Login::Email(email_digest.clone())).await?;
     let is_taken = match known {
@@ -139,7 +143,7 @@ async fn sign_up(call: &Call, new: NewUser) -> Result<(), Problem> {
         }
     };
     if is_taken {
-        let note = NoteRegistrationAttempt { email_digest, username, user_id, ip: ip(call) };
+        let note = NoteRegistrationAttempt { email_digest, username_digest, user_id, ip: ip(call) };
         call.run(call.once(), &note).await?;
     }
     Ok(())
@@ -148,7 +152,7 @@ async fn sign_up(call: &Call, new: NewUser) -> Result<(), Problem> {
 /// Reads the body, and hashes the password before anything is looked up: a taken address costs
 /// what a free one does.
 async fn parse(call: &Call, body: RegisterBody) -> Result<NewUser, Problem> {
-    let address = field("/email", email(&body.email))?;
+    let address = field("/email", mailbox(&body.email))?;
     let username = field("/username", body.username.as_deref().map(slug).transpose())?;
     let name = body.display_name.as_deref().map(display_name).transpose();
     let profile = Profile {
@@ -164,7 +168,10 @@ async fn parse(call: &Call, body: RegisterBody) -> Result<NewUser, Problem> {
         profile,
         email_digest: call.app.digests.email(&address),
         email: Personal::Open(address),
-        username,
+        username: username.map(|name| Username {
+            digest: call.app.digests.username(&name),
+            name: Personal::Open(name),
+        }),
         password: hashed(call, body.password, "/password").await?,
     })
 }

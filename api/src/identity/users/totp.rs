@@ -4,9 +4,11 @@
 //! sealed, all that the second needs to trust it.
 
 use chrono::TimeDelta;
-use commands::identity::user::{EnrolTotp, RevokeCredential, RevokeOwnCredential};
+use commands::identity::user::{
+    Account, EnrolTotp, FirstFactor, HalfAuthenticated, RevokeCredential, RevokeOwnCredential,
+};
 use domain::{
-    identity::{CredentialId, UserId},
+    identity::{CredentialId, UserId, user::TotpCode},
     kernel::{Personal, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -52,8 +54,8 @@ pub(super) fn routes() -> Routes<App> {
             op("Enrol the authenticator app")
                 .tag(tag)
                 .description(
-                    "From now on a password alone is not enough to sign in. The user is told by \
-                     mail.",
+                    "From now on a password alone is not enough to sign in. All other sessions \
+                     end. The user is told by mail.",
                 )
                 .body::<ConfirmTotpBody>()
                 .answer::<CredentialIdView>(200),
@@ -64,10 +66,10 @@ pub(super) fn routes() -> Routes<App> {
             op("Take a credential of one's own away")
                 .tag(tag)
                 .description(
-                    "Such as the authenticator app, with the password. The only way to sign in \
-                     stays. The user is told by mail.",
+                    "With the password; the authenticator app with a code of it as well. The \
+                     only way to sign in stays. The user is told by mail.",
                 )
-                .body::<PasswordBody>(),
+                .body::<RevokeBody>(),
         )
         .delete(
             "/users/{user_id}/credentials/{credential_id}",
@@ -194,15 +196,65 @@ fn unsealed() -> Problem {
     Problem::internal("a seed cannot be sealed")
 }
 
+/// What taking a credential away takes.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RevokeBody {
+    /// Whoever found an open screen does not know it.
+    #[schema(example = "correct horse battery staple")]
+    password: String,
+    /// The present code of the app, where it is the app that goes.
+    #[schema(example = "123456")]
+    code: Option<String>,
+}
+
 async fn revoke_own(
     call: Call,
     Path((user_id, credential_id)): Path<(UserId, CredentialId)>,
-    Json(body): Json<PasswordBody>,
+    Json(body): Json<RevokeBody>,
 ) -> Result<Accepted<()>, Problem> {
     let verified = proof::password(&call, body.password, "/password").await?;
-    let case = RevokeOwnCredential { user_id, verified, credential_id };
+    let code = code(&call, credential_id, body.code.as_deref()).await?;
+    let case = RevokeOwnCredential { user_id, verified, credential_id, code };
     let done = call.run(call.once(), &case).await?;
     Ok(Accepted::done(&done, user_id))
+}
+
+/// The code with which the caller takes the app off, if that is what the credential is.
+async fn code(
+    call: &Call,
+    credential_id: CredentialId,
+    typed: Option<&str>,
+) -> Result<Option<TotpCode>, Problem> {
+    let (app, user_id) = (&call.app, call.caller.user()?);
+    let account = Account::load(&app.store, user_id, call.now).await?;
+    let half = match account.and_then(Account::password_passed) {
+        Some(FirstFactor::NeedsCode(half)) if half.app() == credential_id => half,
+        Some(_) | None => return Ok(None),
+    };
+    let wrong = || Problem::invalid_field("/code", "is not the present code");
+    let step = step(call, &half, typed.ok_or_else(wrong)?)?.ok_or_else(wrong)?;
+    Ok(Some(TotpCode { credential_id, step }))
+}
+
+/// The time step of a code that somebody shows who knows the password, if it is right and was not
+/// used. Wrong ones count for the user, wherever they come from.
+pub(in crate::identity) fn step(
+    call: &Call,
+    half: &HalfAuthenticated,
+    typed: &str,
+) -> Result<Option<i64>, Problem> {
+    let (app, user) = (&call.app, half.user_id());
+    let secret = half.seed().and_then(|seed| open(app, user, seed));
+    let secret = secret.ok_or_else(|| Problem::internal("a seed cannot be opened"))?;
+    app.login_guard.begin_code(user.uuid(), call.now)?;
+    let last = half.last_step().and_then(|step| u64::try_from(step).ok());
+    let step = secret.verify(typed, seconds(call.now), last);
+    let step = step.and_then(|step| i64::try_from(step).ok());
+    if step.is_some() {
+        app.login_guard.code_succeeded(user.uuid());
+    }
+    Ok(step)
 }
 
 async fn revoke(

@@ -245,11 +245,12 @@ async fn resend(
     if let Some(own) = known.filter(|known| known.organization_id == organization_id) {
         call.app.limits.mail(&own.email_digest)?;
     }
-    let sent = known.map_or(0, |known| known.sends);
+    let count = known.map_or(0, |known| known.sends).saturating_add(1);
     let case = cases::Resend {
         organization_id,
         invitation_id,
-        token_hash: link(&call.app.digests, invitation_id, sent.saturating_add(1)).hash(),
+        token_hash: link(&call.app.digests, invitation_id, count).hash(),
+        count,
         expires_at,
     };
     let done = command.run(&case).await?;

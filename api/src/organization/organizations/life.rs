@@ -56,7 +56,10 @@ pub(super) fn routes() -> Routes<App> {
         .post(
             "/organizations/{organization_id}/restore",
             restore,
-            step("Restore an archived organization"),
+            step("Restore an archived organization").description(
+                "It stands where it stood before; frozen, if its trial ran out meanwhile. What \
+                 was archived by those who run the platform, only they restore.",
+            ),
         )
         .post(
             "/organizations/{organization_id}/purge",

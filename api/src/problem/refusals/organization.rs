@@ -99,6 +99,11 @@ crate::problem_codes! {
         cause: "An invitation must end after now.",
         fix: "Choose a later instant.",
     }
+    INVITATION_SENT_MEANWHILE = 409 "invitation-sent-meanwhile" {
+        title: "Sent by somebody else",
+        cause: "The invitation was sent again while this request was on its way.",
+        fix: "Nothing needs to be done: the newest link is in the mail.",
+    }
     INVITATION_TOO_MANY_SENDS = 409 "invitation-too-many-sends" {
         title: "Sent often enough",
         cause: "An invitation is sent a limited number of times.",

@@ -80,7 +80,7 @@ async fn with_an_app_a_password_alone_is_not_enough() {
     let used = code(&app.secret, now(), 0);
     let right = login(Some(used.clone())).await;
     done(&right);
-    let replayed = login(Some(used)).await;
+    let replayed = login(Some(used.clone())).await;
     refused(&replayed, StatusCode::UNAUTHORIZED, "invalid-credentials");
 
     let detail = ada.get_at(&format!("/users/{user}"), &right.position()).await;
@@ -91,7 +91,15 @@ async fn with_an_app_a_password_alone_is_not_enough() {
     assert!(!detail.text.contains(&app.secret));
 
     let revoke = format!("/users/{user}/credentials/{credential}/revoke");
-    done(&ada.post(&revoke, &json!({"password": PASSWORD})).await);
+    let revoke = async |code: Option<String>| {
+        ada.post(&revoke, &json!({"password": PASSWORD, "code": code})).await
+    };
+    for wrong in [None, Some("abcdef".into()), Some(used)] {
+        let answer = revoke(wrong).await;
+        refused(&answer, StatusCode::UNPROCESSABLE_ENTITY, "invalid-field");
+        assert_eq!(answer.body["errors"][0]["pointer"], "/code");
+    }
+    done(&revoke(Some(code(&app.secret, now(), 1))).await);
     done(&login(None).await);
     server.stop().await;
 }

@@ -49,6 +49,8 @@ async fn an_archived_organization_comes_back_and_is_not_purged_too_early() {
     assert!(read.body["purge_after"].is_string());
     let early = admin.act(&world.path("/purge")).await;
     refused(&early, StatusCode::CONFLICT, "organization-purge-too-early");
+    let denied = ada.act(&world.path("/restore")).await;
+    refused(&denied, StatusCode::FORBIDDEN, "forbidden");
     let restored = acted(&admin, &world.path("/restore")).await;
     let read = admin.get_at(&world.path(""), &restored.position()).await;
     assert_eq!(read.body["status"], "active");

@@ -145,6 +145,12 @@ impl HalfAuthenticated {
         self.totp.last_step
     }
 
+    /// The app's credential.
+    #[must_use]
+    pub const fn app(&self) -> CredentialId {
+        self.totp.credential_id
+    }
+
     /// Takes the word of the edge that a code was right.
     #[must_use]
     pub const fn code_passed(&self, step: i64) -> Authenticated {

@@ -3,15 +3,19 @@
 use domain::{
     identity::{
         CredentialId, UserId,
-        user::{User, UserCommand, UserError},
+        user::{TotpCode, User, UserCommand, UserError},
     },
     kernel::Personal,
     permissions,
 };
 
-use crate::{Caller, Denied, Refusal, Unit, UseCase};
+use crate::{Caller, Denied, Refusal, Unit, UseCase, identity::session};
+
+/// Why sessions ended when an authenticator app was enrolled.
+const ENROLLED: &str = "authenticator app enrolled";
 
 /// Asks the caller for codes of an authenticator app from now on. The edge has seen a right one.
+/// Whoever signed in elsewhere with the password alone is signed out in the same append.
 #[derive(Debug, Clone)]
 pub struct EnrolTotp {
     /// Whom.
@@ -42,11 +46,13 @@ impl UseCase for EnrolTotp {
             step: Some(self.step),
         };
         unit.decide(user, &enrol)?;
+        session::end_others(unit, user, ENROLLED).await?;
         Ok(self.credential_id)
     }
 }
 
-/// Makes a credential of the caller worthless, who has just shown the password.
+/// Makes a credential of the caller worthless, who has just shown the password; and a code of the
+/// authenticator app, where it is the app that goes.
 #[derive(Debug, Clone)]
 pub struct RevokeOwnCredential {
     /// Whose.
@@ -55,6 +61,8 @@ pub struct RevokeOwnCredential {
     pub verified: CredentialId,
     /// The one to take away.
     pub credential_id: CredentialId,
+    /// The code that was right.
+    pub code: Option<TotpCode>,
 }
 
 impl UseCase for RevokeOwnCredential {
@@ -66,8 +74,8 @@ impl UseCase for RevokeOwnCredential {
 
     async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
         let user = unit.load::<User>(self.user_id).await?;
-        let (verified, credential_id) = (self.verified, self.credential_id);
-        unit.decide(user, &UserCommand::RevokeOwnCredential { verified, credential_id })
+        let &Self { verified, credential_id, code, .. } = self;
+        unit.decide(user, &UserCommand::RevokeOwnCredential { verified, credential_id, code })
     }
 }
 

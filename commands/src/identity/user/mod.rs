@@ -19,7 +19,7 @@ pub use password::{
 };
 pub use profile::UpdateProfile;
 pub use sign_in::{RecordSignInFailure, SignIn, SignedIn};
-pub use sign_up::{NewUser, NoteRegistrationAttempt, Register, Registered, SeedAdmin, Seeded};
+pub use sign_up::{BringIn, NewUser, NoteRegistrationAttempt, Register, Registered, Username};
 pub use status::{Delete, Disable, Enable, Unlock};
 pub use token::TokenShown;
 

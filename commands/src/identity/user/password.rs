@@ -14,7 +14,7 @@ use super::{
     TokenShown,
     token::{send, show},
 };
-use crate::{Caller, Denied, Handle, Refusal, Unit, UseCase, identity::session};
+use crate::{Caller, Denied, Refusal, Unit, UseCase, identity::session};
 
 /// Why sessions ended when the password changed.
 const CHANGED: &str = "password changed";
@@ -69,7 +69,7 @@ impl UseCase for ResetPassword {
         };
         let shown = show(unit, user, self.token.token_id, &reset)?;
         if shown == TokenShown::Accepted {
-            sign_out(unit, user).await?;
+            session::end_others(unit, user, CHANGED).await?;
         }
         Ok(shown)
     }
@@ -97,7 +97,7 @@ impl UseCase for ChangePassword {
         let user = unit.load::<User>(self.user_id).await?;
         let password = self.password.clone();
         unit.decide(user, &UserCommand::ChangePassword { verified: self.verified, password })?;
-        sign_out(unit, user).await
+        session::end_others(unit, user, CHANGED).await
     }
 }
 
@@ -146,14 +146,6 @@ impl UseCase for ResetPasswordByOperator {
     async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
         let user = unit.load::<User>(self.user_id).await?;
         unit.decide(user, &UserCommand::SetPassword(self.password.clone()))?;
-        sign_out(unit, user).await
+        session::end_others(unit, user, CHANGED).await
     }
-}
-
-/// Ends all sessions but the one the caller is signed in with.
-async fn sign_out(unit: &mut Unit<'_>, user: Handle<User>) -> Result<(), Refusal> {
-    let own = session::own(&unit.ctx().caller);
-    let mut others = unit.state(user).present()?.live_sessions(unit.ctx().now);
-    others.retain(|id| Some(*id) != own);
-    session::end(unit, others, CHANGED).await
 }

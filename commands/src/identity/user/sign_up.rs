@@ -1,4 +1,4 @@
-//! Signing up, and the first user of all.
+//! Signing up, and being brought in by the platform itself.
 
 use domain::{
     identity::{
@@ -19,7 +19,7 @@ use crate::{
 
 /// How a user came who signed up.
 const SIGN_UP: &str = "signup";
-/// How the first user came.
+/// How a user came whom the platform brought in.
 const SEED: &str = "seed";
 
 /// A login and the human behind it.
@@ -36,9 +36,18 @@ pub struct NewUser {
     /// Keyed digest of the address.
     pub email_digest: String,
     /// A name to sign in with instead of the address.
-    pub username: Option<String>,
+    pub username: Option<Username>,
     /// The password.
     pub password: NewPassword,
+}
+
+/// A name to sign in with.
+#[derive(Debug, Clone)]
+pub struct Username {
+    /// The name.
+    pub name: Personal<String>,
+    /// Keyed digest of it.
+    pub digest: String,
 }
 
 /// Signs somebody up. A taken address fails with `Taken` of `user.email`; who asks answers as if
@@ -81,8 +90,8 @@ impl UseCase for Register {
 pub struct NoteRegistrationAttempt {
     /// Keyed digest of the address.
     pub email_digest: String,
-    /// The name they wanted.
-    pub username: Option<String>,
+    /// Keyed digest of the name they wanted.
+    pub username_digest: Option<String>,
     /// The id they would have got. Nobody will ever have it.
     pub user_id: UserId,
     /// The client's address.
@@ -97,7 +106,7 @@ impl UseCase for NoteRegistrationAttempt {
     }
 
     async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
-        claim_name(unit, self.username.as_deref(), self.user_id);
+        claim_name(unit, self.username_digest.as_deref(), self.user_id);
         let owner = holder(unit.ctx(), USER_EMAIL, &self.email_digest).await?;
         let Some(owner) = owner else { return Ok(()) };
         let user = unit.load::<User>(UserId::from_uuid(owner)).await?;
@@ -105,36 +114,23 @@ impl UseCase for NoteRegistrationAttempt {
     }
 }
 
-/// Brings in the user who runs the platform, at start-up. Does nothing if the address is known,
-/// so each start may ask anew, under a command id of its own.
+/// Brings in somebody whose address the platform itself vouches for: no letter goes there.
 #[derive(Debug, Clone)]
-pub struct SeedAdmin {
+pub struct BringIn {
     /// The login and the human.
     pub new: NewUser,
 }
 
-/// The user who runs the platform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seeded {
-    /// The login.
-    pub user_id: UserId,
-    /// Whether it is new: only then does the password that was passed work.
-    pub is_new: bool,
-}
-
-impl UseCase for SeedAdmin {
-    type Answer = Seeded;
+impl UseCase for BringIn {
+    type Answer = Registered;
 
     fn authorise(&self, caller: &Caller) -> Result<(), Denied> {
         caller.require_system()
     }
 
-    async fn run(&self, unit: &mut Unit<'_>) -> Result<Seeded, Refusal> {
-        if let Some(known) = holder(unit.ctx(), USER_EMAIL, &self.new.email_digest).await? {
-            return Ok(Seeded { user_id: UserId::from_uuid(known), is_new: false });
-        }
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<Registered, Refusal> {
         bring_in(unit, &self.new, SEED, true)?;
-        Ok(Seeded { user_id: self.new.user_id, is_new: true })
+        Ok(Registered { user_id: self.new.user_id, person_id: self.new.person_id })
     }
 }
 
@@ -157,19 +153,19 @@ fn bring_in(
         person_id: new.person_id,
         email: new.email.clone(),
         email_digest: new.email_digest.clone(),
-        username: new.username.clone(),
+        username: new.username.as_ref().map(|username| username.name.clone()),
         via: via.to_owned(),
         verified,
     };
     unit.decide(user, &UserCommand::Register(Box::new(register)))?;
     unit.decide(user, &UserCommand::SetPassword(new.password.clone()))?;
     unit.claim(Claim::take(USER_EMAIL, new.email_digest.clone(), new.user_id));
-    claim_name(unit, new.username.as_deref(), new.user_id);
+    claim_name(unit, new.username.as_ref().map(|name| &*name.digest), new.user_id);
     Ok(user)
 }
 
-fn claim_name(unit: &mut Unit<'_>, username: Option<&str>, user_id: UserId) {
-    if let Some(name) = username {
-        unit.claim(Claim::take(USER_USERNAME, name, user_id));
+fn claim_name(unit: &mut Unit<'_>, digest: Option<&str>, user_id: UserId) {
+    if let Some(digest) = digest {
+        unit.claim(Claim::take(USER_USERNAME, digest, user_id));
     }
 }

@@ -3,8 +3,8 @@
 use domain::{
     kernel::Timestamp,
     organization::{
-        OrganizationId,
-        organization::{Organization, OrganizationCommand, OrganizationStatus},
+        IdentityProviderId, InvitationId, OrganizationId,
+        organization::{Organization, OrganizationCommand, OrganizationStatus, TRIAL_OVER},
     },
     permissions,
 };
@@ -13,7 +13,7 @@ use eventstore::Claim;
 use super::{change, hold};
 use crate::{
     Caller, Denied, Refusal, Unit, UseCase,
-    organization::{claims, guard, invitation},
+    organization::{claims, guard},
 };
 
 /// The name under which the end of a trial freezes an organization.
@@ -86,7 +86,7 @@ impl UseCase for EndTrial {
             return Ok(());
         }
         let freeze = OrganizationCommand::Freeze {
-            reason: "the trial is over".to_owned(),
+            reason: TRIAL_OVER.to_owned(),
             by_policy: Some(TRIALS.to_owned()),
         };
         unit.decide(organization, &freeze)
@@ -173,12 +173,15 @@ impl UseCase for Archive {
     }
 
     async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
-        let command = OrganizationCommand::Archive { reason: self.reason.clone() };
+        let archive = permissions::ORGANIZATION_ORGANIZATION_ARCHIVE;
+        let by_operator = unit.ctx().caller.require(archive).is_ok();
+        let command = OrganizationCommand::Archive { reason: self.reason.clone(), by_operator };
         change(unit, self.organization_id, None, command).await
     }
 }
 
-/// Opens an archived organization again.
+/// Opens an archived organization again, as it was. What those who run the platform closed, only
+/// they open again.
 #[derive(Debug, Clone, Copy)]
 pub struct Restore {
     /// Which.
@@ -193,13 +196,17 @@ impl UseCase for Restore {
     }
 
     async fn run(&self, unit: &mut Unit<'_>) -> Result<(), Refusal> {
-        change(unit, self.organization_id, None, OrganizationCommand::Restore).await
+        let organization = unit.load::<Organization>(self.organization_id).await?;
+        if unit.state(organization).present()?.is_archived_by_operator() {
+            unit.ctx().caller.require(permissions::ORGANIZATION_ORGANIZATION_OPERATE)?;
+        }
+        unit.decide(organization, &OrganizationCommand::Restore)
     }
 }
 
 /// Removes an archived organization for good: its key goes, and with it all that was sealed
-/// under it; so do the keys of invitations nobody answered. The streams inside it stay, and answer
-/// to nobody.
+/// under it; so do the keys of invitations nobody answered. The e-mail domains it has verified are
+/// free for others. The streams inside it stay, and answer to nobody.
 #[derive(Debug, Clone, Copy)]
 pub struct Purge {
     /// Which.
@@ -217,14 +224,23 @@ impl UseCase for Purge {
         let id = self.organization_id;
         let organization = unit.load::<Organization>(id).await?;
         let slug = unit.state(organization).present()?.slug.clone();
-        let pending = invitation::pending(unit, id).await?;
-        let theirs = pending.iter().map(|(_, invitation)| invitation.key());
+        let pending = claims::held_within(unit, claims::INVITATION_PENDING, id).await?;
+        let domains = claims::held_within(unit, claims::DOMAIN_WITHIN, id).await?;
+        let theirs =
+            pending.iter().map(|(_, invitation)| InvitationId::from_uuid(*invitation).key());
         let key_ids: Vec<_> = std::iter::once(id.key()).chain(theirs).collect();
         unit.decide(organization, &OrganizationCommand::Purge { key_ids: key_ids.clone() })?;
         let now = unit.ctx().now;
         unit.claim(hold(slug, id, now));
-        for (key, invitation) in pending {
+        for (address, invitation) in pending {
+            let key = claims::within(id, address);
             unit.claim(Claim::release(claims::INVITATION_PENDING, key, invitation));
+        }
+        for (listed, provider) in domains {
+            let Some((_, domain)) = listed.split_once('/') else { continue };
+            let released =
+                claims::release_domain(id, IdentityProviderId::from_uuid(provider), domain);
+            released.into_iter().for_each(|claim| unit.claim(claim));
         }
         unit.shred(key_ids);
         Ok(())

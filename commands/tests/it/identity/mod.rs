@@ -12,7 +12,9 @@ mod status;
 use chrono::TimeDelta;
 use commands::{
     Caller, Grants,
-    identity::user::{Account, Authenticated, FirstFactor, NewUser, Register, SignIn, VerifyEmail},
+    identity::user::{
+        Account, Authenticated, FirstFactor, NewUser, Register, SignIn, Username, VerifyEmail,
+    },
 };
 use domain::{
     identity::{
@@ -48,6 +50,10 @@ pub(crate) fn profile(name: &str) -> Profile {
     }
 }
 
+pub(crate) fn username(name: &str) -> Username {
+    Username { name: name.to_owned().into(), digest: format!("digest-of-{name}") }
+}
+
 pub(crate) fn new_user(name: &str) -> NewUser {
     NewUser {
         user_id: UserId::from_uuid(mint()),
@@ -55,7 +61,7 @@ pub(crate) fn new_user(name: &str) -> NewUser {
         profile: profile(name),
         email: format!("{name}@example.org").into(),
         email_digest: format!("digest-of-{name}"),
-        username: Some(name.to_owned()),
+        username: Some(username(name)),
         password: password(),
     }
 }

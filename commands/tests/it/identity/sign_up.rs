@@ -1,16 +1,18 @@
-//! Signing up, and the first user of all.
+//! Signing up, being brought in by the platform itself, and the first user of all.
 
 use commands::{
     Caller, execute,
     identity::{
         Login, find_user,
-        user::{NoteRegistrationAttempt, Register, SeedAdmin},
+        user::{BringIn, NoteRegistrationAttempt, Register},
     },
+    organization::role::ADMIN,
+    seed::{SeedAdmin, has_admin},
 };
 use domain::identity::{UserId, user::UserStatus};
 
-use super::{history, last_append, new_user, pending, shown, signed_up, token, user};
-use crate::support::{World, mint, signed_in};
+use super::{history, last_append, new_user, pending, shown, signed_up, token, user, username};
+use crate::support::{Human, World, mint, signed_in};
 
 #[tokio::test]
 async fn signing_up_is_one_append() {
@@ -28,7 +30,7 @@ async fn signing_up_is_one_append() {
         ]
     );
     assert_eq!(user(&world, ada).await.present().unwrap().status, UserStatus::Pending);
-    for login in [Login::Email("digest-of-ada".into()), Login::Username("ada".into())] {
+    for login in [Login::Email("digest-of-ada".into()), Login::Username("digest-of-ada".into())] {
         assert_eq!(find_user(&world.store, &login).await.unwrap(), Some(ada.user));
     }
 }
@@ -64,7 +66,7 @@ async fn the_owner_of_a_taken_address_is_told_once_an_hour() {
     let ada = signed_up(&world, "ada").await;
     let attempt = |email_digest: &str| NoteRegistrationAttempt {
         email_digest: email_digest.to_owned(),
-        username: None,
+        username_digest: None,
         user_id: UserId::from_uuid(mint()),
         ip: Some("192.0.2.1".to_owned().into()),
     };
@@ -85,29 +87,54 @@ async fn a_name_is_gone_whether_or_not_the_address_was_taken() {
     {
         let attempt = NoteRegistrationAttempt {
             email_digest: digest.to_owned(),
-            username: Some(name.to_owned()),
+            username_digest: Some(username(name).digest),
             user_id: UserId::from_uuid(mint()),
             ip: None,
         };
         world.done(&Caller::anonymous(), &attempt).await;
         let mut new = new_user("bob");
-        new.username = Some(name.to_owned());
+        new.username = Some(username(name));
         let again = world.ask(&Caller::anonymous(), &Register { new, token: token(&world) }).await;
         World::refused(again, "user.username");
     }
 }
 
 #[tokio::test]
-async fn the_first_user_is_seeded_once() {
+async fn the_first_user_is_seeded_once_and_has_the_role_at_once() {
     let world = World::new().await;
-    let seed = || SeedAdmin { new: new_user("root") };
-    let first = world.done(&Caller::system(), &seed()).await;
-    assert!(first.is_new);
-    let again = world.done(&Caller::system(), &seed()).await;
-    assert_eq!((again.user_id, again.is_new), (first.user_id, false));
+    assert!(!has_admin(&world.store).await.unwrap());
+    let root = world.done(&Caller::system(), &SeedAdmin { new: new_user("root") }).await.user_id;
+    assert!(has_admin(&world.store).await.unwrap());
+    let names: Vec<_> =
+        last_append(&world).await.iter().map(|event| event.envelope.event_type()).collect();
+    assert_eq!(
+        names,
+        [
+            "identity.person.registered",
+            "identity.user.registered",
+            "identity.user.email_verified",
+            "identity.user.password_set",
+            "organization.role_assignment.assigned",
+        ]
+    );
+    let role = format!("{ADMIN}/user/{root}/platform");
+    assert!(world.holder("role_assignment.live", &role).await.is_some());
+    let again = SeedAdmin { new: new_user("another") };
+    World::refused(world.ask(&Caller::system(), &again).await, "platform.seed");
+}
+
+#[tokio::test]
+async fn only_the_platform_brings_somebody_in_whose_address_is_not_verified() {
+    let world = World::new().await;
+    let new = new_user("root");
+    let root = Human { user: new.user_id, person: new.person_id };
+    world.done(&Caller::system(), &BringIn { new }).await;
+    assert_eq!(user(&world, root).await.present().unwrap().status, UserStatus::Active);
     let ada = signed_up(&world, "ada").await;
-    assert_eq!(user(&world, ada).await.present().unwrap().status, UserStatus::Active);
-    World::refused(world.ask(&signed_in(ada), &seed()).await, "denied-missing");
+    let bring_in = BringIn { new: new_user("bob") };
+    World::refused(world.ask(&signed_in(ada), &bring_in).await, "denied-missing");
+    let seed = SeedAdmin { new: new_user("bob") };
+    World::refused(world.ask(&signed_in(ada), &seed).await, "denied-missing");
 }
 
 #[tokio::test]

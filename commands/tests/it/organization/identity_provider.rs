@@ -1,5 +1,6 @@
 //! Sign-on: domains that belong to one provider, and what newcomers may do.
 
+use chrono::TimeDelta;
 use commands::{
     Caller,
     organization::{
@@ -7,6 +8,7 @@ use commands::{
             ChallengeDomain, Configure, Disable, Enable, RecordOwnerLogin, Remove, Update,
             VerifyDomain,
         },
+        organization::{Archive, Purge},
         role::{MEMBER, OWNER},
     },
 };
@@ -111,6 +113,25 @@ async fn a_domain_belongs_to_one_provider_until_it_goes() {
     let remove = Remove { organization_id: acme, identity_provider_id: provider };
     world.done(&owner, &remove).await;
     world.done(&other, &take("b.org")).await;
+}
+
+#[tokio::test]
+async fn the_domains_of_a_purged_organization_are_free() {
+    let world = World::new().await;
+    let (ada, bob) = (world.human("ada").await, world.human("bob").await);
+    let acme = world.organization(ada, "acme").await;
+    let owner = world.owner(ada, acme).await;
+    verified(&world, &owner, acme, &["a.org", "b.org"]).await;
+    verified(&world, &owner, acme, &["c.org"]).await;
+    world.done(&owner, &Archive { organization_id: acme, reason: "closing".into() }).await;
+    world.pass(TimeDelta::days(91));
+    world.done(&world.admin(ada).await, &Purge { organization_id: acme }).await;
+    let other = world.organization(bob, "other").await;
+    let domains = ["a.org", "b.org", "c.org"];
+    let provider = verified(&world, &world.owner(bob, other).await, other, &domains).await;
+    for domain in domains {
+        assert_eq!(world.holder(SCOPE, domain).await, Some(provider.uuid()));
+    }
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use futures_util::FutureExt;
 
 use crate::support::{World, inside, mint, signed_in};
 
-pub(super) fn invite(
+pub(crate) fn invite(
     world: &World,
     organization_id: OrganizationId,
     name: &str,
@@ -47,7 +47,7 @@ fn accept(invitation_id: InvitationId) -> Accept {
 }
 
 /// Whether the log can still tell whom an invitation was sent to, and what they were told.
-pub(super) async fn is_readable(world: &World, id: InvitationId) -> bool {
+pub(crate) async fn is_readable(world: &World, id: InvitationId) -> bool {
     let told = world.told(id).await;
     let readable = [told.contains("@example.org"), told.contains("welcome")];
     let erased = told.matches(r#"{"~":null}"#).count();
@@ -170,11 +170,15 @@ async fn an_invitation_is_sent_again_or_declined() {
         organization_id: id,
         invitation_id: invited,
         token_hash: "second".into(),
+        count: 2,
         expires_at: world.now() + TimeDelta::days(9),
     };
     world.done(&owner, &resend).await;
     let outcome = world.ask(&signed_in(bob), &accept(invited)).await;
     World::refused(outcome, "invitation-stale-link");
+    // Whoever asked at the same time made a link for the same sending.
+    let late = Resend { token_hash: "third".into(), ..resend.clone() };
+    World::refused(world.ask(&owner, &late).await, "invitation-sent-meanwhile");
     let decline = Decline { invitation_id: invited, token_hash: Some("second".into()) };
     world.done(&signed_in(bob), &decline).await;
     assert_eq!(status(&world, invited).await, InvitationStatus::Declined);
@@ -269,6 +273,7 @@ async fn whatever_ends_an_invitation_destroys_its_key() {
         organization_id: id,
         invitation_id: accepted,
         token_hash: "first".into(),
+        count: 2,
         expires_at: world.now() + TimeDelta::days(7),
     };
     world.done(&owner, &resend).await;

@@ -137,6 +137,26 @@ async fn a_frozen_organization_thaws_and_an_archived_one_is_restored() {
 }
 
 #[tokio::test]
+async fn an_owner_undoes_nothing_of_the_operators_by_way_of_the_archive() {
+    let world = World::new().await;
+    let ada = world.human("ada").await;
+    let organization_id = frozen(&world, ada).await;
+    let (owner, admin) = (world.owner(ada, organization_id).await, world.admin(ada).await);
+    let (restore, reason) = (Restore { organization_id }, || "closing".to_owned());
+    world.done(&owner, &Archive { organization_id, reason: reason() }).await;
+    world.done(&owner, &restore).await;
+    assert_eq!(status(&world, organization_id).await, OrganizationStatus::Frozen);
+
+    world.done(&admin, &Archive { organization_id, reason: reason() }).await;
+    World::refused(world.ask(&owner, &restore).await, "forbidden");
+    // To close again what is closed makes it nobody else's.
+    world.done(&owner, &Archive { organization_id, reason: reason() }).await;
+    World::refused(world.ask(&owner, &restore).await, "forbidden");
+    world.done(&admin, &restore).await;
+    assert_eq!(status(&world, organization_id).await, OrganizationStatus::Frozen);
+}
+
+#[tokio::test]
 async fn a_trial_runs_out_unless_somebody_acts() {
     let world = World::new().await;
     let ada = world.human("ada").await;

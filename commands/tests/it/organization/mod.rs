@@ -1,7 +1,7 @@
 //! Rules of the organization module that span several streams.
 
 mod identity_provider;
-mod invitation;
+pub(crate) mod invitation;
 mod life;
 mod membership;
 mod organization;

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use commands::organization::{
     invitation::{Invite, Resend, Revoke},
-    organization::{Create, ExtendTrial},
+    organization::{Archive, Create, ExtendTrial, Restore},
     role::MEMBER,
     role_assignment::Assign,
 };
@@ -50,6 +50,7 @@ async fn invitations_roles_and_trials_end_when_they_are_due() {
         organization_id: acme,
         invitation_id: invited,
         token_hash: "second".into(),
+        count: 2,
         expires_at: world.now() + TimeDelta::days(5),
     };
     world.join(acme, bob, &[]).await;
@@ -113,6 +114,32 @@ async fn what_has_ended_otherwise_is_not_due_any_more() {
     world.done(&owner, &Revoke { organization_id: acme, invitation_id }).await;
     stage.settle().await;
     assert_eq!(timers(&stage.db.pool).await, 0);
+}
+
+#[tokio::test]
+async fn a_trial_that_was_archived_and_restored_ends_when_it_is_due() {
+    let stage = Stage::new().await;
+    let world = &stage.world;
+    let ada = world.human("ada").await;
+    let admin = world.admin(ada).await;
+    let trial_ends_at = Some(world.now() + TimeDelta::days(7));
+    let trial = Creation { trial_ends_at, ..creation(ada, "trial") };
+    let organization_id = trial.organization_id;
+    world.done(&admin, &Create { organization: trial }).await;
+    let owner = world.owner(ada, organization_id).await;
+    world.done(&owner, &Archive { organization_id, reason: "closing".into() }).await;
+    stage.settle().await;
+    assert_eq!(timers(&stage.db.pool).await, 0);
+    world.done(&owner, &Restore { organization_id }).await;
+    stage.settle().await;
+    assert_eq!(timers(&stage.db.pool).await, 1);
+    world.pass(TimeDelta::days(7));
+    let is_frozen = |organization: &Organization| {
+        organization.present().unwrap().status == OrganizationStatus::Frozen
+    };
+    let running = stage.start();
+    stage.until::<Organization>(organization_id, is_frozen).await;
+    running.handle.stop().await;
 }
 
 #[tokio::test]

@@ -3,8 +3,9 @@
 use commands::{
     Caller,
     organization::{
+        invitation::Decline,
         membership::Leave,
-        organization::{AddOwner, Freeze},
+        organization::{AddOwner, Archive, Freeze},
         role::{ADMIN, MEMBER},
         role_assignment::AssignOnPlatform,
     },
@@ -16,13 +17,17 @@ use domain::{
     },
     organization::{
         MembershipId, OrganizationId,
+        invitation::{Invitation, InvitationStatus},
         membership::{Membership, MembershipStatus},
         organization::Organization,
     },
 };
 
 use super::Stage;
-use crate::support::{Human, mint};
+use crate::{
+    organization::invitation as sent,
+    support::{Human, mint, signed_in},
+};
 
 impl Stage {
     async fn status(&self, id: OrganizationId, human: Human) -> MembershipStatus {
@@ -92,6 +97,23 @@ async fn a_deleted_user_loses_memberships_ownership_and_roles() {
 }
 
 #[tokio::test]
+async fn a_deleted_owner_of_an_archived_organization_is_one_no_more() {
+    let stage = Stage::new().await;
+    let world = &stage.world;
+    let (ada, bob) = (world.human("ada").await, world.human("bob").await);
+    let organization_id = world.organization(ada, "acme").await;
+    world.join(organization_id, bob, &[]).await;
+    let owner = world.owner(ada, organization_id).await;
+    world.done(&owner, &AddOwner { organization_id, user_id: bob.user }).await;
+    world.done(&owner, &Archive { organization_id, reason: "closing".into() }).await;
+    world.decide::<User>(bob.user, UserCommand::Delete).await;
+    stage.settle().await;
+    let organization = world.state::<Organization>(organization_id).await;
+    assert_eq!(organization.present().unwrap().owners, [ada.user]);
+    assert_eq!(stage.status(organization_id, bob).await, MembershipStatus::Removed);
+}
+
+#[tokio::test]
 async fn a_member_who_goes_loses_the_roles_and_a_new_stay_keeps_its_own() {
     let stage = Stage::new().await;
     let world = &stage.world;
@@ -113,6 +135,39 @@ async fn a_member_who_goes_loses_the_roles_and_a_new_stay_keeps_its_own() {
     world.done(&world.member(bob, acme).await, &Leave { organization_id: acme }).await;
     stage.settle().await;
     assert!(!stage.holds_member_role(acme, bob).await);
+}
+
+#[tokio::test]
+async fn nobody_keeps_the_address_of_a_deleted_user_to_invite_them() {
+    let stage = Stage::new().await;
+    let world = &stage.world;
+    let (ada, bob) = (world.human("ada").await, world.human("bob").await);
+    let stranger = world.register("eve", false).await;
+    let acme = world.organization(ada, "acme").await;
+    let (frozen, other) =
+        (world.organization(ada, "frozen").await, world.organization(ada, "other").await);
+    let mut invited = Vec::new();
+    for (organization_id, name) in [(acme, "bob"), (frozen, "bob"), (acme, "eve"), (other, "bob")] {
+        let owner = world.owner(ada, organization_id).await;
+        let invite = sent::invite(world, organization_id, name, &[]);
+        invited.push(world.done(&owner, &invite).await.invitation_id);
+    }
+    let [one, two, foreign, declined] = invited[..] else { unreachable!() };
+    let system = Caller::system();
+    world.done(&system, &Freeze { organization_id: frozen, reason: "unpaid".into() }).await;
+    let decline = Decline { invitation_id: declined, token_hash: None };
+    world.done(&signed_in(bob), &decline).await;
+    for user in [bob.user, stranger.user] {
+        world.decide::<User>(user, UserCommand::Delete).await;
+    }
+    stage.settle().await;
+    for id in [one, two] {
+        assert!(!sent::is_readable(world, id).await);
+    }
+    // Who never showed that the address is theirs takes nothing from whoever has it.
+    assert!(sent::is_readable(world, foreign).await);
+    let invitation = world.state::<Invitation>(declined).await;
+    assert_eq!(invitation.present().unwrap().status, InvitationStatus::Declined);
 }
 
 #[tokio::test]

@@ -91,6 +91,8 @@ pub enum UserCommand {
         verified: CredentialId,
         /// The one to take away.
         credential_id: CredentialId,
+        /// A code of the app, where it is the app that is taken away.
+        code: Option<TotpCode>,
     },
     /// Make a credential worthless.
     RevokeCredential {
@@ -148,7 +150,7 @@ pub struct Register {
     /// Keyed digest of the address.
     pub email_digest: String,
     /// Unique over the platform, and for ever; claimed with the append.
-    pub username: Option<String>,
+    pub username: Option<Personal<String>>,
     /// How the user came, such as `signup`.
     pub via: String,
     /// Whether somebody trusted vouches for the address: a seed, a sign-on provider.

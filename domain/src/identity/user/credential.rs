@@ -1,6 +1,6 @@
 //! The credentials of a user: what proves who signs in, and of which one must always remain.
 
-use super::{CredentialKind, IdentityKind, Present, UserError, UserEvent};
+use super::{CredentialKind, IdentityKind, Present, TotpCode, UserError, UserEvent};
 use crate::{identity::CredentialId, kernel::Personal};
 
 /// Why a credential ended that its own user took away.
@@ -141,13 +141,18 @@ impl Present {
     }
 
     /// Whoever found an open screen does not know the password, which was checked before;
-    /// meanwhile another one may have taken its place.
+    /// meanwhile another one may have taken its place. Whoever knows the password only does not
+    /// have the app, which is there to stop them: it goes with a code of its own.
     pub(super) fn revoke_own_credential(
         &self,
         verified: CredentialId,
         credential_id: CredentialId,
+        code: Option<TotpCode>,
     ) -> Result<Vec<UserEvent>, UserError> {
         self.still_password(verified)?;
+        if self.totp().is_some_and(|(app, ..)| app == credential_id) {
+            self.still_unused(code.ok_or(UserError::SecondFactorRequired)?)?;
+        }
         self.revoke_credential(credential_id, BY_USER)
     }
 

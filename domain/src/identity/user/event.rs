@@ -91,7 +91,7 @@ events! {
             email: Personal<String>,
             email_digest: String,
             #[serde(default)]
-            username: Option<String>,
+            username: Option<Personal<String>>,
             via: String,
         },
         /// A token went to the address, to show that it is the user's.
@@ -222,8 +222,14 @@ events! {
         Disabled { reason: String },
         /// The user is in use again, with this status.
         Enabled { status: UserStatus },
-        /// The user is gone, with these live credentials and tokens.
-        Deleted { credential_ids: Vec<CredentialId>, token_ids: Vec<TokenId> },
+        /// The user is gone, with these live credentials and tokens, and with the address of this
+        /// digest, if it was verified.
+        Deleted {
+            credential_ids: Vec<CredentialId>,
+            token_ids: Vec<TokenId>,
+            #[serde(default)]
+            email_digest: Option<String>,
+        },
         /// The user stands for another person since two persons became one.
         PersonChanged { person_id: PersonId },
     }

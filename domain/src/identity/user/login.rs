@@ -1,6 +1,6 @@
 //! Signing in: what the caller has checked must still count, and no code counts twice.
 
-use super::{Present, RecordLogin, Secret, UserError, UserEvent, UserStatus};
+use super::{Present, RecordLogin, Secret, TotpCode, UserError, UserEvent, UserStatus};
 use crate::{
     identity::SessionId,
     kernel::{Personal, Timestamp},
@@ -55,13 +55,18 @@ impl Present {
                 Err(UserError::SecondFactorRequired)
             }
             (Some(_), None) => Ok(()),
-            (Some((id, _, last_step)), Some(code)) if id == code.credential_id => {
-                if last_step.is_some_and(|last| code.step <= last) {
-                    return Err(UserError::CodeUsed);
-                }
-                Ok(())
+            (Some(_) | None, Some(code)) => self.still_unused(code),
+        }
+    }
+
+    /// Whether a code that was found right is one of the app that counts, and of no step before.
+    pub(super) fn still_unused(&self, code: TotpCode) -> Result<(), UserError> {
+        match self.totp() {
+            Some((id, _, Some(last))) if id == code.credential_id && code.step <= last => {
+                Err(UserError::CodeUsed)
             }
-            (Some(_) | None, Some(_)) => Err(UserError::ProofInvalid),
+            Some((id, ..)) if id == code.credential_id => Ok(()),
+            Some(_) | None => Err(UserError::ProofInvalid),
         }
     }
 

@@ -66,7 +66,7 @@ pub struct Present {
     /// Whether the address was shown to be the user's.
     pub email_verified: bool,
     /// The name to sign in with instead of the address; it never changes.
-    pub username: Option<String>,
+    pub username: Option<Personal<String>>,
     /// Where the user stands; a lock may be over without anybody having noted it.
     pub status: UserStatus,
     /// How often in a row somebody failed to sign in.
@@ -175,8 +175,8 @@ impl Present {
             C::EnrolTotp { credential_id, seed, label, step } => {
                 self.enrol_totp(*credential_id, seed, label.as_ref(), *step)
             }
-            C::RevokeOwnCredential { verified, credential_id } => {
-                self.revoke_own_credential(*verified, *credential_id)
+            C::RevokeOwnCredential { verified, credential_id, code } => {
+                self.revoke_own_credential(*verified, *credential_id, *code)
             }
             C::RevokeCredential { credential_id, reason } => {
                 self.revoke_credential(*credential_id, reason)

@@ -72,6 +72,7 @@ impl Present {
         vec![UserEvent::Deleted {
             credential_ids: self.credentials.iter().map(|credential| credential.id).collect(),
             token_ids: self.tokens.values().map(|token| token.id).collect(),
+            email_digest: self.email_verified.then(|| self.email_digest.clone()),
         }]
     }
 

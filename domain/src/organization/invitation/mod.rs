@@ -72,6 +72,8 @@ pub enum InvitationCommand {
     Resend {
         /// SHA-256 of the new link's token.
         token_hash: String,
+        /// Which sending the link is made for.
+        count: i16,
         /// When the offer now ends.
         expires_at: Timestamp,
     },
@@ -155,6 +157,9 @@ pub enum InvitationError {
     /// An offer ends in the future.
     #[error("an invitation must end after now")]
     ExpiresTooEarly,
+    /// The link was made for a sending that somebody else's was.
+    #[error("this invitation was sent again meanwhile")]
+    SentMeanwhile,
     /// Sent often enough.
     #[error("an invitation is sent at most {MAX_SENDS} times")]
     TooManySends,
@@ -171,6 +176,7 @@ impl DomainError for InvitationError {
             Self::OtherAddress => "invitation-other-address",
             Self::StaleLink => "invitation-stale-link",
             Self::ExpiresTooEarly => "invitation-expiry",
+            Self::SentMeanwhile => "invitation-sent-meanwhile",
             Self::TooManySends => "invitation-too-many-sends",
         }
     }
@@ -182,6 +188,7 @@ impl DomainError for InvitationError {
             | Self::Resolved(_)
             | Self::Expired
             | Self::NotExpired
+            | Self::SentMeanwhile
             | Self::TooManySends => Kind::Conflict,
             Self::OtherAddress | Self::StaleLink => Kind::Forbidden,
             Self::ExpiresTooEarly => Kind::Invalid,
@@ -198,6 +205,7 @@ impl DomainError for InvitationError {
             | Self::Expired
             | Self::NotExpired
             | Self::OtherAddress
+            | Self::SentMeanwhile
             | Self::TooManySends => None,
         }
     }
@@ -331,8 +339,8 @@ impl Present {
             (S::Pending, C::Accept { .. } | C::Decline { .. }) if now >= self.expires_at => {
                 return Err(InvitationError::Expired);
             }
-            (S::Pending, C::Resend { token_hash, expires_at }) => {
-                self.resent(token_hash, *expires_at, now)?
+            (S::Pending, C::Resend { token_hash, count, expires_at }) => {
+                self.resent(token_hash, *count, *expires_at, now)?
             }
             (S::Pending, &C::Accept { user_id, .. }) => {
                 E::Accepted { user_id, resolved_at, key_ids }
@@ -366,9 +374,11 @@ impl Present {
         }
     }
 
+    /// Each sending has a link of its own, made of its number before it is decided here.
     fn resent(
         &self,
         token_hash: &str,
+        count: i16,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<InvitationEvent, InvitationError> {
@@ -378,9 +388,12 @@ impl Present {
         if self.sends >= MAX_SENDS {
             return Err(InvitationError::TooManySends);
         }
+        if count != self.sends.saturating_add(1) {
+            return Err(InvitationError::SentMeanwhile);
+        }
         Ok(InvitationEvent::Resent {
             token_hash: token_hash.to_owned(),
-            count: self.sends.saturating_add(1),
+            count,
             sent_at: now,
             expires_at,
         })

@@ -30,8 +30,8 @@ fn invited() -> InvitationEvent {
     invite().decide(at(0)).unwrap().remove(0)
 }
 
-fn resend() -> InvitationCommand {
-    InvitationCommand::Resend { token_hash: "second".into(), expires_at: at(14 * DAY) }
+fn resend(count: i16) -> InvitationCommand {
+    InvitationCommand::Resend { token_hash: "second".into(), count, expires_at: at(14 * DAY) }
 }
 
 fn resent(count: i16) -> InvitationEvent {
@@ -92,7 +92,7 @@ fn it_belongs_to_the_organization_but_is_sealed_under_its_own_key() {
 
 #[test]
 fn nothing_can_be_asked_before_it_is_sent() {
-    for command in [accept(rightly()), resend(), InvitationCommand::Revoke] {
+    for command in [accept(rightly()), resend(2), InvitationCommand::Revoke] {
         given::<Invitation>([]).when(command).then_err(InvitationError::Missing);
     }
 }
@@ -125,7 +125,7 @@ fn nobody_else_can_answer() {
 
 #[test]
 fn an_old_link_dies_with_the_next_one() {
-    given::<Invitation>([invited()]).at(at(DAY)).when(resend()).then([resent(2)]);
+    given::<Invitation>([invited()]).at(at(DAY)).when(resend(2)).then([resent(2)]);
     let history = [invited(), resent(2)];
     given::<Invitation>(history.clone())
         .when(accept(rightly()))
@@ -137,15 +137,26 @@ fn an_old_link_dies_with_the_next_one() {
 }
 
 #[test]
+fn a_link_goes_out_in_the_sending_it_was_made_for_or_not_at_all() {
+    for count in [1, 2, 4] {
+        given::<Invitation>([invited(), resent(2)])
+            .at(at(DAY))
+            .when(resend(count))
+            .then_err(InvitationError::SentMeanwhile);
+    }
+    given::<Invitation>([invited(), resent(2)]).at(at(DAY)).when(resend(3)).then([resent(3)]);
+}
+
+#[test]
 fn it_is_sent_at_most_ten_times_and_always_into_the_future() {
-    given::<Invitation>([invited(), resent(9)]).at(at(DAY)).when(resend()).then([resent(10)]);
+    given::<Invitation>([invited(), resent(9)]).at(at(DAY)).when(resend(10)).then([resent(10)]);
     given::<Invitation>([invited(), resent(10)])
         .at(at(DAY))
-        .when(resend())
+        .when(resend(11))
         .then_err(InvitationError::TooManySends);
     given::<Invitation>([invited()])
         .at(at(14 * DAY))
-        .when(resend())
+        .when(resend(2))
         .then_err(InvitationError::ExpiresTooEarly);
     given::<Invitation>([])
         .at(at(7 * DAY))
@@ -181,7 +192,7 @@ fn one_answer_is_final() {
         (expired(0), S::Expired),
     ];
     for (end, status) in ends {
-        for command in [accept(rightly()), resend()] {
+        for command in [accept(rightly()), resend(2)] {
             given::<Invitation>([invited(), end.clone()])
                 .when(command)
                 .then_err(InvitationError::Resolved(status));

@@ -53,8 +53,10 @@ pub enum OrganizationCommand {
     Archive {
         /// Why, for the record.
         reason: String,
+        /// Whether those ask who run the platform, and not its own people.
+        by_operator: bool,
     },
-    /// Open it again.
+    /// Open it again, as it was.
     Restore,
     /// Remove it for good, with its keys.
     Purge {

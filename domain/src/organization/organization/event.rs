@@ -90,10 +90,18 @@ events! {
         },
         /// It is in use again.
         Unfrozen {},
-        /// It is closed, and may be purged from `purge_after` on.
-        Archived { reason: String, purge_after: Timestamp },
-        /// It is in use again after all.
-        Restored {},
+        /// It is closed, and may be purged from `purge_after` on. What those who run the platform
+        /// closed, its owners do not open again.
+        Archived { reason: String, purge_after: Timestamp, by_operator: bool },
+        /// It stands where it stood before it was closed after all; frozen, if its trial ran out
+        /// meanwhile. With why it is frozen, or when the trial ends that goes on.
+        Restored {
+            status: OrganizationStatus,
+            #[serde(default)]
+            reason: Option<String>,
+            #[serde(default)]
+            trial_ends_at: Option<Timestamp>,
+        },
         /// Its rows are gone and its keys destroyed.
         Purged { key_ids: Vec<KeyId> },
         /// One more owner; `owner_user_ids` are all owners after.

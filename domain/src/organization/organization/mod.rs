@@ -31,6 +31,9 @@ pub use self::{
 /// How long an archived organization can still be restored.
 pub const PURGE_AFTER: Days = Days::new(90);
 
+/// Why an organization is frozen whose trial ran out.
+pub const TRIAL_OVER: &str = "the trial is over";
+
 /// The organization that runs the platform itself. It can be neither frozen nor archived.
 pub const PLATFORM: OrganizationId =
     OrganizationId::from_uuid(uuid::uuid!("01900000-0000-7000-8000-000000000001"));
@@ -62,11 +65,39 @@ pub struct Present {
     pub owners: Vec<UserId>,
     /// When its trial ends or ended, if it ever had one.
     pub trial_ends_at: Option<Timestamp>,
-    purge_after: Option<Timestamp>,
+    halt: Option<Box<Halt>>,
     contract: (Option<NaiveDate>, Option<NaiveDate>, Option<UserId>),
     plan_label: Option<String>,
     external_refs: BTreeMap<String, String>,
     settings: Map<String, Value>,
+}
+
+/// How an organization came to be frozen, closed, or both.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Halt {
+    frozen_because: Option<String>,
+    archive: Option<Archive>,
+}
+
+/// How an organization came to be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Archive {
+    /// Where it stood before.
+    before: OrganizationStatus,
+    by_operator: bool,
+    purge_after: Timestamp,
+}
+
+impl Present {
+    /// Whether those closed it who run the platform: then only they open it again.
+    #[must_use]
+    pub fn is_archived_by_operator(&self) -> bool {
+        self.archive().is_some_and(|archive| archive.by_operator)
+    }
+
+    fn archive(&self) -> Option<Archive> {
+        self.halt.as_ref().and_then(|halt| halt.archive)
+    }
 }
 
 impl Organization {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
-    Create, Organization, OrganizationCommand, OrganizationError, OrganizationEvent,
-    OrganizationKind, OrganizationStatus, PLATFORM, PURGE_AFTER, Present,
+    Archive, Create, Halt, Organization, OrganizationCommand, OrganizationError, OrganizationEvent,
+    OrganizationKind, OrganizationStatus, PLATFORM, PURGE_AFTER, Present, TRIAL_OVER,
 };
 use crate::kernel::Timestamp;
 
@@ -70,7 +70,7 @@ impl Present {
     }
 
     /// The transitions of the model: demo → trial, active, archived; trial → active, frozen,
-    /// archived; active ↔ frozen; active, frozen → archived; archived → active, purged.
+    /// archived; active ↔ frozen; active, frozen → archived; archived → where it stood, purged.
     fn decide_life(
         &self,
         command: &OrganizationCommand,
@@ -97,16 +97,19 @@ impl Present {
                 E::Frozen { reason: reason.clone(), by_policy: by_policy.clone() }
             }
             (S::Frozen, C::Unfreeze) => E::Unfrozen {},
-            (S::Demo | S::Trial | S::Active | S::Frozen, C::Archive { reason }) => E::Archived {
+            (
+                S::Demo | S::Trial | S::Active | S::Frozen,
+                &C::Archive { ref reason, by_operator },
+            ) => E::Archived {
                 reason: reason.clone(),
                 purge_after: now.checked_add_days(PURGE_AFTER).unwrap_or(now),
+                by_operator,
             },
-            (S::Archived, C::Restore) if self.purge_after.is_some_and(|end| now >= end) => {
-                return Err(OrganizationError::RestoreTooLate);
-            }
-            (S::Archived, C::Restore) => E::Restored {},
-            (S::Archived, C::Purge { key_ids }) => match self.purge_after {
-                Some(end) if now < end => return Err(OrganizationError::PurgeTooEarly(end)),
+            (S::Archived, C::Restore) => self.restore(now)?,
+            (S::Archived, C::Purge { key_ids }) => match self.archive() {
+                Some(Archive { purge_after, .. }) if now < purge_after => {
+                    return Err(OrganizationError::PurgeTooEarly(purge_after));
+                }
                 Some(_) | None => E::Purged { key_ids: key_ids.clone() },
             },
             (S::Active, C::Activate { .. } | C::Unfreeze)
@@ -117,13 +120,38 @@ impl Present {
         Ok(vec![event])
     }
 
+    /// Back to where it stood: to close and open an organization lifts no frost, and no trial
+    /// becomes a contract.
+    fn restore(&self, now: Timestamp) -> Result<OrganizationEvent, OrganizationError> {
+        use OrganizationStatus as S;
+        let Some(archive) = self.archive() else {
+            return Err(OrganizationError::WrongStatus(self.status));
+        };
+        if now >= archive.purge_after {
+            return Err(OrganizationError::RestoreTooLate);
+        }
+        let (status, reason) = match archive.before {
+            S::Trial if self.trial_ends_at.is_some_and(|end| end <= now) => {
+                (S::Frozen, Some(TRIAL_OVER.to_owned()))
+            }
+            S::Frozen => {
+                (S::Frozen, self.halt.as_ref().and_then(|halt| halt.frozen_because.clone()))
+            }
+            status @ (S::Demo | S::Trial | S::Active | S::Archived) => (status, None),
+        };
+        let trial_ends_at = if status == S::Trial { self.trial_ends_at } else { None };
+        Ok(OrganizationEvent::Restored { status, reason, trial_ends_at })
+    }
+
     fn decide_content(
         &self,
         command: &OrganizationCommand,
     ) -> Result<Vec<OrganizationEvent>, OrganizationError> {
         use OrganizationCommand as C;
         use OrganizationEvent as E;
-        if self.status == OrganizationStatus::Archived {
+        // An owner who is gone does not wait for somebody to open it again.
+        let is_open = self.status != OrganizationStatus::Archived;
+        if !is_open && !matches!(command, C::RemoveOwner { .. }) {
             return Err(OrganizationError::WrongStatus(self.status));
         }
         let event = match command {
@@ -208,7 +236,7 @@ impl Present {
             status: *status,
             owners: vec![*owner_user_id],
             trial_ends_at: None,
-            purge_after: None,
+            halt: None,
             contract: (None, None, None),
             plan_label: None,
             external_refs: BTreeMap::new(),
@@ -226,11 +254,19 @@ impl Present {
             &E::TrialStarted { ends_at } | &E::TrialExtended { ends_at } => {
                 Self { status: S::Trial, trial_ends_at: Some(ends_at), ..self }
             }
-            E::Activated { .. } | E::Unfrozen {} => Self { status: S::Active, ..self },
-            E::Restored {} => Self { status: S::Active, purge_after: None, ..self },
-            E::Frozen { .. } => Self { status: S::Frozen, ..self },
-            E::Archived { purge_after, .. } => {
-                Self { status: S::Archived, purge_after: Some(*purge_after), ..self }
+            E::Activated { .. } | E::Unfrozen {} => Self { status: S::Active, halt: None, ..self },
+            E::Restored { status, reason, .. } => {
+                let halt = reason.as_deref().map(frozen);
+                Self { status: *status, halt, ..self }
+            }
+            E::Frozen { reason, .. } => {
+                Self { status: S::Frozen, halt: Some(frozen(reason)), ..self }
+            }
+            &E::Archived { purge_after, by_operator, .. } => {
+                let archive = Archive { before: self.status, by_operator, purge_after };
+                let mut halt = self.halt.unwrap_or_default();
+                halt.archive = Some(archive);
+                Self { status: S::Archived, halt: Some(halt), ..self }
             }
             E::OwnerAdded { owner_user_ids, .. } | E::OwnerRemoved { owner_user_ids, .. } => {
                 Self { owners: owner_user_ids.clone(), ..self }
@@ -245,6 +281,10 @@ impl Present {
             E::SettingsUpdated { settings, .. } => Self { settings: settings.clone(), ..self },
         }
     }
+}
+
+fn frozen(reason: &str) -> Box<Halt> {
+    Box::new(Halt { frozen_because: Some(reason.to_owned()), archive: None })
 }
 
 /// RFC 7396, one level deep: null removes, anything else replaces.

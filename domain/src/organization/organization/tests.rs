@@ -34,11 +34,19 @@ fn active() -> OrganizationEvent {
 }
 
 fn archived() -> OrganizationEvent {
-    OrganizationEvent::Archived { reason: "closing".into(), purge_after: at(90 * DAY) }
+    OrganizationEvent::Archived {
+        reason: "closing".into(),
+        purge_after: at(90 * DAY),
+        by_operator: false,
+    }
 }
 
 fn archive() -> OrganizationCommand {
-    OrganizationCommand::Archive { reason: "closing".into() }
+    OrganizationCommand::Archive { reason: "closing".into(), by_operator: false }
+}
+
+fn restored(status: OrganizationStatus) -> OrganizationEvent {
+    OrganizationEvent::Restored { status, reason: None, trial_ends_at: None }
 }
 
 #[test]
@@ -127,7 +135,7 @@ fn an_archive_can_be_restored_until_it_may_be_purged() {
     given::<Organization>([active(), archived()])
         .at(at(90 * DAY - 1))
         .when(OrganizationCommand::Restore)
-        .then([OrganizationEvent::Restored {}]);
+        .then([restored(OrganizationStatus::Active)]);
     given::<Organization>([active(), archived()])
         .at(at(90 * DAY))
         .when(OrganizationCommand::Restore)
@@ -143,10 +151,66 @@ fn an_archive_can_be_restored_until_it_may_be_purged() {
 }
 
 #[test]
+fn an_archive_is_restored_to_where_it_stood() {
+    let frozen = OrganizationEvent::Frozen { reason: "unpaid".into(), by_policy: None };
+    given::<Organization>([active(), frozen, archived()]).when(OrganizationCommand::Restore).then(
+        [OrganizationEvent::Restored {
+            status: OrganizationStatus::Frozen,
+            reason: Some("unpaid".into()),
+            trial_ends_at: None,
+        }],
+    );
+    given::<Organization>([created(OrganizationKind::Demo), archived()])
+        .when(OrganizationCommand::Restore)
+        .then([restored(OrganizationStatus::Demo)]);
+    let trial = OrganizationEvent::TrialStarted { ends_at: at(2 * DAY) };
+    given::<Organization>([active(), trial.clone(), archived()])
+        .at(at(2 * DAY - 1))
+        .when(OrganizationCommand::Restore)
+        .then([OrganizationEvent::Restored {
+            status: OrganizationStatus::Trial,
+            reason: None,
+            trial_ends_at: Some(at(2 * DAY)),
+        }]);
+    given::<Organization>([active(), trial, archived()])
+        .at(at(2 * DAY))
+        .when(OrganizationCommand::Restore)
+        .then([OrganizationEvent::Restored {
+            status: OrganizationStatus::Frozen,
+            reason: Some(TRIAL_OVER.into()),
+            trial_ends_at: None,
+        }]);
+}
+
+#[test]
+fn an_archive_knows_who_closed_it_until_it_is_restored() {
+    let archive = OrganizationCommand::Archive { reason: "abuse".into(), by_operator: true };
+    let state = given::<Organization>([active()]).when(archive).then_state();
+    assert!(state.present().unwrap().is_archived_by_operator());
+    let state = state.evolve(&restored(OrganizationStatus::Active));
+    assert!(!state.present().unwrap().is_archived_by_operator());
+}
+
+#[test]
 fn nothing_changes_inside_an_archive() {
     given::<Organization>([active(), archived()])
         .when(OrganizationCommand::Rename { name: "Other".into() })
         .then_err(OrganizationError::WrongStatus(OrganizationStatus::Archived));
+}
+
+#[test]
+fn an_owner_can_go_while_it_is_archived() {
+    let two =
+        OrganizationEvent::OwnerAdded { user_id: user(8), owner_user_ids: vec![user(7), user(8)] };
+    given::<Organization>([active(), two, archived()])
+        .when(OrganizationCommand::RemoveOwner { user_id: user(7) })
+        .then([OrganizationEvent::OwnerRemoved {
+            user_id: user(7),
+            owner_user_ids: vec![user(8)],
+        }]);
+    given::<Organization>([active(), archived()])
+        .when(OrganizationCommand::RemoveOwner { user_id: user(7) })
+        .then_err(OrganizationError::LastOwner);
 }
 
 #[test]

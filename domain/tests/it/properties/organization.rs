@@ -135,7 +135,8 @@ fn organization_command() -> impl Strategy<Value = OrganizationCommand> {
         text().prop_map(|reason| C::Activate { reason }),
         text().prop_map(|reason| C::Freeze { reason, by_policy: None }),
         Just(C::Unfreeze),
-        text().prop_map(|reason| C::Archive { reason }),
+        (text(), any::<bool>())
+            .prop_map(|(reason, by_operator)| C::Archive { reason, by_operator }),
         Just(C::Restore),
         Just(C::Purge { key_ids: vec![] }),
     ];
@@ -219,8 +220,8 @@ fn invitation_command() -> impl Strategy<Value = InvitationCommand> {
     };
     prop_oneof![
         4 => invite,
-        12 => (text(), instant())
-            .prop_map(|(token_hash, expires_at)| C::Resend { token_hash, expires_at }),
+        30 => (text(), 2..12_i16, instant())
+            .prop_map(|(token_hash, count, expires_at)| C::Resend { token_hash, count, expires_at }),
         1 => (user(), proof()).prop_map(|(user_id, proof)| C::Accept { user_id, proof }),
         1 => proof().prop_map(|proof| C::Decline { proof }),
         1 => Just(C::Revoke),

@@ -64,7 +64,7 @@ impl Fold for Users {
     const VERSION: u16 = 1;
     const HOME: Option<&'static str> = Some(UserEvent::CATEGORY);
     const SWEEPS: &'static [Sweep] =
-        &[Sweep::Shredded(&["email", "pending_email", "last_login_ip"])];
+        &[Sweep::Shredded(&["email", "pending_email", "username", "last_login_ip"])];
 
     /// Every event, even one that is about a credential alone: the row carries the `ETag`.
     fn touches(event: &Recorded<UserEvent>) -> Vec<Touch<Key<Self>, &UserEvent>> {
@@ -188,7 +188,7 @@ fn registered(event: &UserEvent, key_id: Option<KeyId>) -> Option<UserRow> {
         email_digest: Some(email_digest.clone()),
         email_verified_at: None,
         pending_email: None,
-        username: username.clone(),
+        username: username.as_ref().and_then(|name| name.open().cloned()),
         status: UserStatus::Pending,
         mfa_enrolled: false,
         failed_login_count: 0,

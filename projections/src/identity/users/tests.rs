@@ -23,7 +23,7 @@ fn registered() -> UserEvent {
         person_id: ADA,
         email: open("ada@example.org"),
         email_digest: "old".into(),
-        username: Some("ada".into()),
+        username: Some(open("ada")),
         via: "signup".into(),
     }
 }
@@ -164,7 +164,8 @@ fn a_user_follows_a_merge() {
 
 #[test]
 fn a_deleted_user_waits_for_nothing() {
-    let deleted = UserEvent::Deleted { credential_ids: vec![], token_ids: vec![TOKEN] };
+    let deleted =
+        UserEvent::Deleted { credential_ids: vec![], token_ids: vec![TOKEN], email_digest: None };
     let row = after([change_requested(), deleted]);
     assert_eq!((row.status, row.pending_email), (UserStatus::Deleted, None));
     assert_eq!(row.email_digest.as_deref(), Some("old"));

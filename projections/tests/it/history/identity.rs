@@ -64,7 +64,7 @@ fn sign_up(history: &mut History) -> Option<()> {
         person_id,
         email,
         email_digest,
-        username: history.dice.one_in(3).then(|| format!("u-{user_id}")),
+        username: history.dice.one_in(3).then(|| personal(format!("u-{user_id}"))),
         via: "signup".into(),
         verified: history.dice.one_in(2),
     };

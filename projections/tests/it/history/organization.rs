@@ -111,7 +111,8 @@ fn archive_or_purge(history: &mut History) -> Option<()> {
     let (id, present) = history.organization()?;
     if present.status != OrganizationStatus::Archived {
         let reason = history.word();
-        history.ask::<Organization>(id, &C::Archive { reason });
+        let by_operator = history.dice.one_in(2);
+        history.ask::<Organization>(id, &C::Archive { reason, by_operator });
         return Some(());
     }
     history.now += TimeDelta::days(100);
@@ -225,7 +226,11 @@ fn answer_invitation(history: &mut History) -> Option<()> {
         history.draft.shred.push(present.id.key());
     }
     let command = match end {
-        0 => C::Resend { token_hash: history.dice.id().to_string(), expires_at: history.later() },
+        0 => C::Resend {
+            token_hash: history.dice.id().to_string(),
+            count: present.sends.saturating_add(1),
+            expires_at: history.later(),
+        },
         1 => C::Decline { proof },
         2 => C::Revoke,
         3 => C::Expire,

@@ -68,6 +68,7 @@ async fn personal_columns(
         ("tax_id_last4", person.tax_id_last4.is_some()),
         ("email", user.email.is_some()),
         ("pending_email", user.pending_email.is_some()),
+        ("username", user.username.is_some()),
         ("last_login_ip", user.last_login_ip.is_some()),
         ("subject", credential.subject.is_some()),
         ("ip", session.ip.is_some()),

@@ -56,7 +56,7 @@ impl People {
             person_id: somebody.person,
             email: personal(&format!("{name}@example.org")),
             email_digest: format!("digest of {name}"),
-            username: None,
+            username: Some(personal(name)),
             via: "signup".into(),
         };
         self.world.append(somebody.user, tenant, (0, key), &[registered]).await;
@@ -97,7 +97,7 @@ fn verified() -> UserEvent {
 }
 
 fn deleted() -> UserEvent {
-    UserEvent::Deleted { credential_ids: vec![], token_ids: vec![] }
+    UserEvent::Deleted { credential_ids: vec![], token_ids: vec![], email_digest: None }
 }
 
 fn password(id: CredentialId, replaces: Option<CredentialId>) -> UserEvent {

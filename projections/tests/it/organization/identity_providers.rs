@@ -71,7 +71,11 @@ async fn a_domain_leads_to_the_provider_that_is_on_and_has_proved_it() {
     tenants.provider(tenants.other, "c.org", &[enabled()]).await;
     let gone = tenants.world.organization("gone").await;
     tenants.provider(gone, "e.org", &[verified("e.org"), enabled()]).await;
-    let archived = OrganizationEvent::Archived { reason: "over".into(), purge_after: at(0) };
+    let archived = OrganizationEvent::Archived {
+        reason: "over".into(),
+        purge_after: at(0),
+        by_operator: false,
+    };
     tenants.record_after(gone, gone, 1, &[archived]).await;
     let reader = tenants.folded().await;
     let found = identity_providers::discover(&reader, "A.org").await.unwrap().unwrap();

@@ -33,10 +33,12 @@ fn revoke(n: u128) -> UserCommand {
     UserCommand::RevokeCredential { credential_id: credential_id(n), reason: "lost".into() }
 }
 
-fn revoke_own(verified: u128, n: u128) -> UserCommand {
+/// With a code of the app 9, of the given step.
+fn revoke_own(verified: u128, n: u128, step: Option<i64>) -> UserCommand {
     UserCommand::RevokeOwnCredential {
         verified: credential_id(verified),
         credential_id: credential_id(n),
+        code: step.map(|step| TotpCode { credential_id: credential_id(9), step }),
     }
 }
 
@@ -106,14 +108,31 @@ fn ones_own_credential_is_revoked_with_the_password_that_counts() {
         mfa_enrolled: false,
         kind: Some(K::Totp),
     };
-    given(history.clone()).when(revoke_own(8, 9)).then([by_user]);
+    given(history.clone()).when(revoke_own(8, 9, Some(101))).then([by_user]);
     for other in [7, 9, 10] {
-        given(history.clone()).when(revoke_own(other, 9)).then_err(UserError::ProofInvalid);
+        given(history.clone())
+            .when(revoke_own(other, 9, Some(101)))
+            .then_err(UserError::ProofInvalid);
     }
-    given(history).when(revoke_own(8, 10)).then_err(UserError::CredentialMissing);
+    given(history).when(revoke_own(8, 10, None)).then_err(UserError::CredentialMissing);
     given(active([linked(7), totp_enrolled(9)]))
-        .when(revoke_own(7, 9))
+        .when(revoke_own(7, 9, Some(101)))
         .then_err(UserError::ProofInvalid);
+}
+
+#[test]
+fn ones_own_app_goes_with_a_code_of_it_and_nothing_else_does() {
+    let history = active([password_set(8), linked(7), totp_enrolled(9)]);
+    given(history.clone()).when(revoke_own(8, 9, None)).then_err(UserError::SecondFactorRequired);
+    given(history.clone()).when(revoke_own(8, 9, Some(100))).then_err(UserError::CodeUsed);
+    let another = UserCommand::RevokeOwnCredential {
+        verified: credential_id(8),
+        credential_id: credential_id(9),
+        code: Some(TotpCode { credential_id: credential_id(10), step: 101 }),
+    };
+    given(history.clone()).when(another).then_err(UserError::ProofInvalid);
+    let state = given(history).when(revoke_own(8, 7, None)).then_state();
+    assert_eq!(state.present().unwrap().credential(credential_id(7)), None);
 }
 
 #[test]

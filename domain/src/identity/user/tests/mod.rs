@@ -52,7 +52,7 @@ fn register(verified: bool) -> UserCommand {
         person_id: person(2),
         email: personal("ada@example.org"),
         email_digest: "digest-of-ada".into(),
-        username: Some("ada".into()),
+        username: Some(personal("ada")),
         via: "signup".into(),
         verified,
     }))
@@ -64,7 +64,7 @@ fn registered() -> UserEvent {
         person_id: person(2),
         email: personal("ada@example.org"),
         email_digest: "digest-of-ada".into(),
-        username: Some("ada".into()),
+        username: Some(personal("ada")),
         via: "signup".into(),
     }
 }
@@ -157,5 +157,6 @@ fn deleted(credentials: &[u128], tokens: &[u128]) -> UserEvent {
     UserEvent::Deleted {
         credential_ids: credentials.iter().copied().map(credential_id).collect(),
         token_ids: tokens.iter().copied().map(token_id).collect(),
+        email_digest: Some("digest-of-ada".into()),
     }
 }

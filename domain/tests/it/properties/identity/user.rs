@@ -118,7 +118,7 @@ impl Rows {
                 prop_assert_eq!(*mfa_enrolled, self.count(|kind| kind == K::Totp) > 0);
                 Ok(())
             }
-            E::Deleted { credential_ids, token_ids } => {
+            E::Deleted { credential_ids, token_ids, .. } => {
                 credential_ids.iter().try_for_each(|id| self.revoke(*id))?;
                 token_ids.iter().try_for_each(|id| self.use_up(Some(*id)))?;
                 prop_assert!(self.tokens.is_empty() && self.credentials.is_empty());
@@ -278,23 +278,24 @@ impl Step {
             Self::RevokeOwn(at) => C::RevokeOwnCredential {
                 verified: shown_password(user).unwrap_or(credential_id),
                 credential_id: nth(user, at),
+                code: code(user, n),
             },
             Self::Login(at) => C::RecordLogin(Box::new(RecordLogin {
                 credential_id: nth(user, at),
                 ..login(n, 0, None)
             })),
-            Self::LoginWithCode(at) => {
-                let app = user.present().ok().and_then(|user| user.totp());
-                let code = app.and_then(|(credential_id, ..)| {
-                    Some(TotpCode { credential_id, step: i64::try_from(n).ok()? })
-                });
-                C::RecordLogin(Box::new(RecordLogin {
-                    credential_id: nth(user, at),
-                    ..login(n, 0, code)
-                }))
-            }
+            Self::LoginWithCode(at) => C::RecordLogin(Box::new(RecordLogin {
+                credential_id: nth(user, at),
+                ..login(n, 0, code(user, n))
+            })),
         }
     }
+}
+
+/// A code of the user's app, if there is one.
+fn code(user: &User, n: u128) -> Option<TotpCode> {
+    let (credential_id, ..) = user.present().ok()?.totp()?;
+    Some(TotpCode { credential_id, step: i64::try_from(n).ok()? })
 }
 
 fn step() -> impl Strategy<Value = Step> {
