@@ -21,6 +21,21 @@ async fn rows_follow_the_log() {
 }
 
 #[tokio::test]
+async fn a_row_that_somebody_took_away_is_whole_again_when_it_is_next_written() {
+    let world = World::new().await;
+    let runner = world.runner();
+    let id = world.organization("acme").await;
+    world.caught_up("organization").await;
+    sqlx::query("DELETE FROM organization.organizations").execute(world.pool()).await.unwrap();
+    let renamed = OrganizationEvent::Renamed { name: "Acme & Co".into() };
+    world.append(id, id.tenant(), (1, None), &[renamed]).await;
+    world.caught_up("organization").await;
+    let row = organizations::by_id(&world.reader(), id).await.unwrap().unwrap();
+    assert_eq!((row.slug.as_str(), row.name.as_str()), ("acme", "Acme & Co"));
+    runner.stop().await;
+}
+
+#[tokio::test]
 async fn two_rows_may_exchange_a_unique_value_in_one_batch() {
     let world = World::new().await;
     let (a, b) = (world.organization("aaa").await, world.organization("bbb").await);
