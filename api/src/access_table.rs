@@ -103,6 +103,7 @@ pub const ACCESS_TABLE: &[Entry] = &[
     Entry { verb: Verb::Get, path: "/permissions", access: Access::Own },
     Entry { verb: Verb::Get, path: "/principals/{kind}/{principal_id}/permissions", access: Access::PermissionOrOwn(p::ORGANIZATION_ROLE_ASSIGNMENT_READ) },
     Entry { verb: Verb::Post, path: "/organizations/{organization_id}/service-principals", access: Access::Permission(p::ORGANIZATION_SERVICE_PRINCIPAL_CREATE) },
+    Entry { verb: Verb::Get, path: "/organizations/{organization_id}/service-principals/{service_principal_id}", access: Access::Permission(p::ORGANIZATION_API_KEY_READ) },
     Entry { verb: Verb::Post, path: "/organizations/{organization_id}/service-principals/{service_principal_id}/disable", access: Access::Permission(p::ORGANIZATION_SERVICE_PRINCIPAL_DISABLE) },
     Entry { verb: Verb::Post, path: "/organizations/{organization_id}/service-principals/{service_principal_id}/api-keys", access: Access::Permission(p::ORGANIZATION_API_KEY_ISSUE) },
     Entry { verb: Verb::Post, path: "/organizations/{organization_id}/service-principals/{service_principal_id}/api-keys/{api_key_id}/rotate", access: Access::Permission(p::ORGANIZATION_API_KEY_ISSUE) },

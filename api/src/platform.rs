@@ -274,7 +274,7 @@ fn notifier(
     mailer: Arc<dyn Mailer>,
     metrics: &Metrics,
 ) -> Result<NotifierHandle, StartError> {
-    let templates = Templates::new(&app.config.http.public_url)?;
+    let templates = Templates::new(app.config.mail.links_url(&app.config.http))?;
     let post = MailPost::new(templates, mailer, app.digests.clone()).watched(metrics);
     let notifier = Notifier {
         store: app.store.clone(),
@@ -303,8 +303,9 @@ fn service(
     limits: &Arc<Limits>,
 ) -> Router {
     let description = built.description_json();
-    let guard = |handler: MethodRouter<App>, access| {
-        handler.route_layer(middleware::from_fn_with_state((app.clone(), access), gate::pass))
+    let guard = |handler: MethodRouter<App>, access, takes| {
+        let state = (app.clone(), access, takes);
+        handler.route_layer(middleware::from_fn_with_state(state, gate::pass))
     };
     let inner = built.router(guard).with_state(app.clone());
     let pages = edge::pages(health, metrics, description).merge(jwks::router(app.keyring.clone()));

@@ -1,6 +1,6 @@
 //! Texts of request bodies, parsed once; each fault names its field.
 
-use domain::kernel::{InvalidText, one_line};
+use domain::kernel::{self, InvalidText, one_line};
 
 use crate::problem::Problem;
 
@@ -27,50 +27,43 @@ pub fn optional_line(
     }
 }
 
-/// A country of ISO 3166-1 alpha-2.
-///
-/// # Errors
-/// 422 with the field's pointer.
-pub fn country(pointer: &str, text: Option<&str>) -> Result<Option<String>, Problem> {
-    let form = InvalidText::Form("two capital letters (ISO 3166-1 alpha-2)");
-    let fits = |code: &str| code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase());
-    match text {
-        None => Ok(None),
-        Some(code) if fits(code) => Ok(Some(code.to_owned())),
-        Some(_) => field(pointer, Err(form)),
-    }
+/// Where somebody is, and how they read and write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locality {
+    /// ISO 3166-1 alpha-2.
+    pub country: Option<String>,
+    /// BCP 47.
+    pub locale: String,
+    /// IANA name.
+    pub timezone: String,
 }
 
-/// A language tag of BCP 47; `en` unless said.
+/// The fields `country`, `locale` and `timezone` of a body. The language is `en` and the time zone
+/// `UTC` unless said.
 ///
 /// # Errors
-/// 422 with the field's pointer.
-pub fn locale(pointer: &str, text: Option<&str>) -> Result<String, Problem> {
-    let tag = text.unwrap_or("en");
-    let part = |part: &str| {
-        (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
-    };
-    let language = tag.split('-').next().is_some_and(|first| {
-        (2..=3).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphabetic())
-    });
-    if language && tag.len() <= 35 && tag.split('-').all(part) {
-        Ok(tag.to_owned())
-    } else {
-        field(pointer, Err(InvalidText::Form("a language tag such as `en` or `de-AT`")))
-    }
+/// 422 with the pointer of each field at fault.
+pub fn locality(
+    country: Option<&str>,
+    locale: Option<&str>,
+    timezone: Option<&str>,
+) -> Result<Locality, Problem> {
+    let country = field("/country", country.map(kernel::country).transpose());
+    let locale = field("/locale", kernel::language_tag(locale.unwrap_or("en")));
+    let timezone = field("/timezone", kernel::time_zone(timezone.unwrap_or("UTC")));
+    let (country, (locale, timezone)) = both(country, both(locale, timezone))?;
+    Ok(Locality { country, locale, timezone })
 }
 
-/// A time zone by its IANA name; `UTC` unless said.
+/// Two fields, each parsed for itself; if both are at fault, the problem names both.
 ///
 /// # Errors
-/// 422 with the field's pointer.
-pub fn timezone(pointer: &str, text: Option<&str>) -> Result<String, Problem> {
-    let name = text.unwrap_or("UTC");
-    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'+');
-    if (1..=64).contains(&name.len()) && name.bytes().all(fits) && !name.starts_with('/') {
-        Ok(name.to_owned())
-    } else {
-        field(pointer, Err(InvalidText::Form("a time zone such as `Europe/Vienna`")))
+/// 422 with the pointer of each field at fault.
+pub fn both<A, B>(one: Result<A, Problem>, other: Result<B, Problem>) -> Result<(A, B), Problem> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(one), Err(other)) => Err(one.and(other)),
+        (Err(fault), Ok(_)) | (Ok(_), Err(fault)) => Err(fault),
     }
 }
 
@@ -78,19 +71,26 @@ pub fn timezone(pointer: &str, text: Option<&str>) -> Result<String, Problem> {
 mod tests {
     use super::*;
 
+    fn pointers(problem: &Problem) -> Vec<String> {
+        problem.body("").errors.into_iter().map(|error| error.pointer).collect()
+    }
+
     #[test]
-    fn absent_values_have_defaults_and_wrong_ones_name_their_field() {
-        assert_eq!(locale("/locale", None).unwrap(), "en");
-        assert_eq!(timezone("/timezone", None).unwrap(), "UTC");
-        assert_eq!(country("/country", None).unwrap(), None);
+    fn absent_values_have_defaults() {
+        let Locality { country, locale, timezone } = locality(None, None, None).unwrap();
+        assert_eq!((country, &*locale, &*timezone), (None, "en", "UTC"));
         assert_eq!(optional_line("/x", Some("  "), 10).unwrap(), None);
-        for bad in [
-            country("/c", Some("at")).map(drop),
-            locale("/c", Some("x")).map(drop),
-            timezone("/c", Some("/etc/passwd")).map(drop),
-            optional_line("/c", Some("a\u{200b}b"), 10).map(drop),
-        ] {
-            assert_eq!(bad.unwrap_err().body("").errors[0].pointer, "/c");
-        }
+        let vienna = locality(Some("AT"), Some("de-AT"), Some("europe/vienna")).unwrap();
+        assert_eq!(vienna.timezone, "Europe/Vienna");
+    }
+
+    #[test]
+    fn every_field_at_fault_is_named() {
+        let wrong = locality(Some("ZZ"), Some("xx-bogus"), Some("Mars/X")).unwrap_err();
+        assert_eq!(pointers(&wrong), ["/country", "/locale", "/timezone"]);
+        let one = locality(Some("AT"), Some("en"), Some("Mars/X")).unwrap_err();
+        assert_eq!(pointers(&one), ["/timezone"]);
+        let line = optional_line("/c", Some("a\u{200b}b"), 10).unwrap_err();
+        assert_eq!(pointers(&line), ["/c"]);
     }
 }

@@ -43,7 +43,7 @@ pub enum Denied {
     #[error("this does not exist")]
     Missing,
     /// The caller is known there, but lacks a permission.
-    #[error("this needs the permission {0}")]
+    #[error("this needs {0}")]
     Forbidden(String),
 }
 
@@ -75,7 +75,7 @@ impl Caller {
             ActorKind::User => Ok(UserId::from_uuid(self.actor.id)),
             ActorKind::Anonymous => Err(Denied::Unauthenticated),
             ActorKind::Service | ActorKind::System => {
-                Err(Denied::Forbidden("a signed-in user".into()))
+                Err(Denied::Forbidden("a signed-in user: an API key will not do".into()))
             }
         }
     }
@@ -95,7 +95,7 @@ impl Caller {
         if self.is_system() || self.grants.platform.contains(permission.as_str()) {
             Ok(())
         } else {
-            Err(Denied::Forbidden(permission.to_string()))
+            Err(Denied::Forbidden(format!("the permission {permission}")))
         }
     }
 
@@ -116,7 +116,7 @@ impl Caller {
         if self.grants.inside.contains(permission.as_str()) {
             Ok(())
         } else {
-            Err(Denied::Forbidden(permission.to_string()))
+            Err(Denied::Forbidden(format!("the permission {permission}")))
         }
     }
 

@@ -4,6 +4,7 @@
 //! that could bring them in: this crate compiles and tests in seconds.
 
 pub mod audit;
+pub mod catalogue;
 pub mod identity;
 pub mod kernel;
 pub mod organization;

@@ -32,7 +32,7 @@ pub const IDENTITY_USER_UNLOCK: Permission = Permission::new("identity.user.unlo
 pub const IDENTITY_USER_UPDATE: Permission = Permission::new("identity.user.update");
 /// Issue and rotate API keys.
 pub const ORGANIZATION_API_KEY_ISSUE: Permission = Permission::new("organization.api_key.issue");
-/// List API keys.
+/// List API keys, and read the programs they belong to.
 pub const ORGANIZATION_API_KEY_READ: Permission = Permission::new("organization.api_key.read");
 /// Revoke API keys.
 pub const ORGANIZATION_API_KEY_REVOKE: Permission = Permission::new("organization.api_key.revoke");

@@ -20,6 +20,7 @@ mod keyring;
 mod lease;
 mod loader;
 mod memory;
+mod moment;
 mod postgres;
 mod prepare;
 mod queue;

@@ -64,8 +64,8 @@ impl Drop for Prometheus {
     }
 }
 
-/// Starts the program and waits until its log says on which port it listens: it takes a free one
-/// by itself, so that nobody else can take it before.
+/// Starts the program and waits until its log says on which port it listens, which it takes free by
+/// itself so that nobody else can take it before, and that it answers there.
 fn run(folder: &Path) -> io::Result<(Child, u16)> {
     let mut child = Command::new(program("prometheus")?)
         .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
@@ -76,12 +76,13 @@ fn run(folder: &Path) -> io::Result<(Child, u16)> {
         .stderr(Stdio::piped())
         .spawn()?;
     let mut log = BufReader::new(child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?).lines();
-    let mut told = Vec::new();
+    let (mut told, mut port) = (Vec::new(), None);
     for line in log.by_ref() {
         let line = line?;
         let listening = line.to_lowercase().contains("listening on");
         let address = line.rsplit_once("address=").filter(|_| listening);
-        if let Some(port) = address.and_then(|(_, at)| at.rsplit(':').next()?.trim().parse().ok()) {
+        port = port.or(address.and_then(|(_, at)| at.rsplit(':').next()?.trim().parse().ok()));
+        if let Some(port) = port.filter(|_| line.contains("Server is ready")) {
             // A full pipe would stop it.
             thread::spawn(move || log.for_each(drop));
             return Ok((child, port));

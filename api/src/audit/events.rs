@@ -7,20 +7,23 @@ use std::time::Duration;
 
 use axum::extract::OriginalUri;
 use chrono::{DateTime, Utc};
-use domain::kernel::{Position, TenantId};
+use domain::{
+    kernel::{Position, TenantId, Version},
+    organization::organization::Organization,
+};
 use eventstore::{Filter, Stored};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::view::EventView;
+use super::{kinds, view::EventView};
 use crate::{
     answer::Found,
     app::App,
     door,
     extract::{Limit, Query},
-    gate::Call,
+    gate::{self, Call},
     listing::{List, Listing},
     problem::{Problem, TOO_MANY_REQUESTS},
     routes::{Routes, op},
@@ -51,12 +54,12 @@ pub(super) fn routes() -> Routes<App> {
 #[serde(deny_unknown_fields)]
 struct EventsQuery {
     /// Behind this position; with `order=desc`, before it.
-    after: Option<i64>,
+    after: Option<u64>,
     /// Up to and with this position.
-    until: Option<i64>,
-    /// Of this organization's streams.
-    organization_id: Option<Uuid>,
-    /// `module.aggregate.event`, or a prefix ending in a dot.
+    until: Option<u64>,
+    /// Of the streams of this organization, by its id or slug; nil for the platform's own.
+    organization_id: Option<String>,
+    /// `module.aggregate.event`, or its first word or two.
     r#type: Option<String>,
     /// By this user or service principal.
     actor: Option<Uuid>,
@@ -91,7 +94,7 @@ enum Order {
 /// What a cursor is bound to.
 #[derive(Serialize)]
 struct Bound {
-    until: Option<i64>,
+    until: Option<u64>,
     organization_id: Option<Uuid>,
     r#type: Option<String>,
     actor: Option<Uuid>,
@@ -106,10 +109,16 @@ async fn list(
     OriginalUri(uri): OriginalUri,
     Query(query): Query<EventsQuery>,
 ) -> Result<Found<List<EventView>>, Problem> {
+    in_order(&query)?;
+    let tenant = match query.organization_id.as_deref() {
+        Some(named) => Some(organization(&call, named).await?),
+        None => None,
+    };
+    let event_type = query.r#type.as_deref().map(kinds::filter).transpose()?;
     let bound = Bound {
         until: query.until,
-        organization_id: query.organization_id,
-        r#type: query.r#type.clone(),
+        organization_id: tenant.map(TenantId::uuid),
+        r#type: event_type.clone(),
         actor: query.actor,
         correlation: query.correlation,
         from: query.from,
@@ -119,11 +128,11 @@ async fn list(
     let listing = Listing::new(&call.app.cursors, &uri, TenantId::PLATFORM, &bound);
     let page = listing.request::<i64>(query.limit, query.cursor.as_deref())?;
     let filter = Filter {
-        after: Position(page.after.or(query.after).unwrap_or_default()),
-        until: query.until.map(Position),
-        tenant: query.organization_id.map(TenantId::from_uuid),
+        after: page.after.map(Position).or(query.after.map(position)).unwrap_or_default(),
+        until: query.until.map(position),
+        tenant,
         stream: None,
-        event_type: query.r#type.clone(),
+        event_type,
         actor: query.actor,
         correlation: query.correlation,
         from: query.from,
@@ -149,4 +158,32 @@ async fn search(call: &Call, filter: &Filter) -> Result<Vec<Stored>, Problem> {
         Problem::new(&TOO_MANY_REQUESTS).retry_after(1).detail(detail)
     })?;
     Ok(call.app.store.search(filter).await?)
+}
+
+/// Refuses two bounds between which nothing can lie.
+fn in_order(query: &EventsQuery) -> Result<(), Problem> {
+    if query.from.zip(query.to).is_some_and(|(from, to)| from > to) {
+        return Err(Problem::invalid_field("?from", "lies behind `to`"));
+    }
+    let up = query.order == Order::Asc;
+    if up && query.after.zip(query.until).is_some_and(|(after, until)| after > until) {
+        return Err(Problem::invalid_field("?after", "lies behind `until`"));
+    }
+    Ok(())
+}
+
+/// An organization that is or was, by its id, or by the slug it has now; or the platform.
+async fn organization(call: &Call, named: &str) -> Result<TenantId, Problem> {
+    let unknown = || Problem::invalid_field("?organization_id", "there is no such organization");
+    let id = gate::organization(&call.app, named).await?.ok_or_else(unknown)?;
+    let tenant = id.tenant();
+    if tenant.is_platform() {
+        return Ok(tenant);
+    }
+    let loaded = call.app.store.load_fresh::<Organization>(id.uuid()).await?;
+    if loaded.version == Version(0) { Err(unknown()) } else { Ok(tenant) }
+}
+
+fn position(number: u64) -> Position {
+    Position(i64::try_from(number).unwrap_or(i64::MAX))
 }

@@ -1,6 +1,7 @@
 //! What investigators ask of the log itself.
 
 mod events;
+mod kinds;
 mod streams;
 mod view;
 

@@ -1,13 +1,12 @@
 //! `GET /streams/{category}/{stream_id}`: one stream, and what it added up to at a moment.
 
 use domain::kernel::{Position, Timestamp, Version};
-use eventstore::Stored;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::view::EventView;
+use super::{kinds, view::EventView};
 use crate::{
     answer::Found,
     app::App,
@@ -39,10 +38,10 @@ pub(super) fn routes() -> Routes<App> {
 struct StreamQuery {
     /// Events behind this version of the stream.
     #[serde(default)]
-    after_version: i32,
+    after_version: u32,
     /// Only events of this name, such as `renamed`.
     name: Option<String>,
-    /// The stream as it was after this position, or at this instant.
+    /// The stream as it was after this position, or at this instant; both lie in the past.
     as_of: Option<String>,
     /// At most so many events.
     #[serde(default)]
@@ -56,6 +55,8 @@ struct StreamView {
     category: String,
     /// The id.
     stream_id: Uuid,
+    /// The position of the log as of which all this is told.
+    as_of: i64,
     /// The version of the last event taken into account.
     version: i32,
     /// The rows the events lead to.
@@ -76,6 +77,7 @@ struct StateView {
     row: Map<String, Value>,
 }
 
+/// What `as_of` says.
 enum AsOf {
     Now,
     Position(Position),
@@ -85,7 +87,8 @@ enum AsOf {
 impl AsOf {
     fn parse(text: Option<&str>) -> Result<Self, Problem> {
         let Some(text) = text else { return Ok(Self::Now) };
-        if let Ok(position) = text.parse::<i64>() {
+        if let Ok(position) = text.parse::<u64>() {
+            let position = i64::try_from(position).unwrap_or(i64::MAX);
             return Ok(Self::Position(Position(position)));
         }
         let instant: Result<Timestamp, _> = text.parse();
@@ -97,12 +100,23 @@ impl AsOf {
         })
     }
 
-    fn includes(&self, event: &Stored) -> bool {
-        match self {
-            Self::Now => true,
-            Self::Position(position) => event.envelope.position <= *position,
-            Self::Time(at) => event.envelope.recorded_at <= *at,
+    /// The position that is meant, if the log has come that far.
+    async fn position(self, call: &Call) -> Result<Position, Problem> {
+        let head = call.app.store.head().await?;
+        let (position, ahead) = match self {
+            Self::Now => (head, false),
+            Self::Position(position) => (position, position > head),
+            Self::Time(at) => {
+                let last = call.app.store.recorded_until(at, head).await?;
+                // What is recorded already was so, even if this clock is a moment behind.
+                (last, last == head && at > call.now)
+            }
+        };
+        if ahead {
+            let detail = format!("lies in the future: the log ends at position {head}");
+            return Err(Problem::invalid_field("?as_of", detail));
         }
+        Ok(position)
     }
 }
 
@@ -111,15 +125,25 @@ async fn read(
     Path((category, stream)): Path<(String, Uuid)>,
     Query(query): Query<StreamQuery>,
 ) -> Result<Found<StreamView>, Problem> {
-    let as_of = AsOf::parse(query.as_of.as_deref())?;
+    let known = kinds::category(&category)?;
+    query.name.as_deref().map_or(Ok(()), |name| kinds::event(known, name))?;
+    let as_of = AsOf::parse(query.as_of.as_deref())?.position(&call).await?;
     let mut events = call.app.store.read_stream(stream, Version(0)).await?;
-    events.retain(|event| *event.envelope.category == *category && as_of.includes(event));
-    let Some(last) = events.last() else { return Err(Problem::not_found()) };
+    events.retain(|event| *event.envelope.category == *category);
+    let Some(first) = events.first().map(|event| event.envelope.position) else {
+        return Err(Problem::not_found());
+    };
+    events.retain(|event| event.envelope.position <= as_of);
+    let Some(last) = events.last() else {
+        let detail = format!("this did not exist yet at {as_of}: it begins at position {first}");
+        return Err(Problem::not_found().detail(detail));
+    };
     let version = last.envelope.version.0;
     let opened = call.app.store.open_with_requests(&events).await?;
     let state = projections::state(&opened).map_err(Problem::internal)?;
+    let after = i32::try_from(query.after_version).unwrap_or(i32::MAX);
     let wanted = opened.iter().filter(|event| {
-        event.envelope.version.0 > query.after_version
+        event.envelope.version.0 > after
             && query.name.as_deref().is_none_or(|name| name == &*event.envelope.name)
     });
     let limit = usize::from(query.limit.get());
@@ -134,6 +158,7 @@ async fn read(
     let view = StreamView {
         category,
         stream_id: stream,
+        as_of: as_of.0,
         version,
         state: state.into_iter().map(|row| StateView { table: row.table, row: row.row }).collect(),
         events: views.into_iter().map(|(_, event)| EventView::from(event)).collect(),

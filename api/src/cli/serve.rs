@@ -52,7 +52,7 @@ async fn serve(config: Config, output: &Output) -> Result<(), Failure> {
     }
     output.words(&format!(
         "ready at {public_url}\n  \
-         {public_url}/docs          the API, to read and try\n  \
+         {public_url}/docs          the API, to read\n  \
          platformctl demo           a guided tour against this server\n  \
          platformctl doctor         is everything as it should be?\n  \
          platformctl replay list    the read tables and how far they are\n  \

@@ -73,6 +73,12 @@ impl Faults {
         self.refuse_if(smtp_missing, "mail.smtp_url", "the smtp adapter needs it");
         let from_ok = mail.from.parse::<lettre::message::Mailbox>().is_ok();
         self.refuse_if(!from_ok, "mail.from", "must be an address, or `Name <address>`");
+        let links_ok = mail.links_url.as_deref().is_none_or(is_place);
+        self.refuse_if(
+            !links_ok,
+            "mail.links_url",
+            "must be http(s)://host[:port][/path] without a query or trailing slash",
+        );
         let send_ok = (1..=120).contains(&mail.send_timeout_seconds);
         self.refuse_if(!send_ok, "mail.send_timeout_seconds", "must be 1 to 120 seconds");
         let access_ok = (1..=900).contains(&auth.access_ttl_seconds);
@@ -147,6 +153,9 @@ impl Faults {
     fn production(&mut self, config: &Config) {
         let insecure = !config.http.public_url.starts_with("https://");
         self.refuse_if(insecure, "http.public_url", "must be https in production");
+        let links = config.mail.links_url.as_deref();
+        let insecure = links.is_some_and(|url| !url.starts_with("https://"));
+        self.refuse_if(insecure, "mail.links_url", "must be https in production");
         let outbox = config.mail.adapter == MailAdapter::Outbox;
         self.refuse_if(outbox, "mail.adapter", "the outbox is for development");
         for (key, secret) in
@@ -179,6 +188,15 @@ impl Faults {
 fn is_origin(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| {
         matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
+    })
+}
+
+/// An origin, perhaps with a path, to which another path can be added.
+fn is_place(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| {
+        let origin = url.origin().ascii_serialization();
+        let path = url.path().trim_end_matches('/');
+        is_origin(&origin) && text == format!("{origin}{path}")
     })
 }
 
@@ -228,6 +246,11 @@ mod tests {
     #[test]
     fn production_can_be_configured() {
         assert_eq!(keys(production), Vec::<&str>::new());
+        let front_end = keys(|config| {
+            production(config);
+            config.mail.links_url = Some("https://app.example.org/account".into());
+        });
+        assert_eq!(front_end, Vec::<&str>::new());
     }
 
     #[test]
@@ -244,6 +267,11 @@ mod tests {
             config.auth.password_memory_kib = 8_192;
         });
         assert_eq!(weak, ["auth.password_memory_kib"]);
+        let readable = keys(|config| {
+            production(config);
+            config.mail.links_url = Some("http://app.example.org".into());
+        });
+        assert_eq!(readable, ["mail.links_url"]);
     }
 
     #[test]
@@ -252,6 +280,12 @@ mod tests {
         for url in ["https://a.example.org/", "ftp://a", "https://a.example.org/x", "a"] {
             let refused = keys(|config| config.http.public_url = url.into());
             assert_eq!(refused, ["http.public_url"], "{url}");
+        }
+        for url in
+            ["", "app", "https://a.example.org/", "https://a/x?y", "https://a/x#y", "ftp://a/x"]
+        {
+            let refused = keys(|config| config.mail.links_url = Some(url.into()));
+            assert_eq!(refused, ["mail.links_url"], "{url}");
         }
         let any = keys(|config| config.http.cors_origins = vec!["*".into()]);
         assert_eq!(any, ["http.cors_origins"]);

@@ -78,6 +78,10 @@ pub const KEYS: &[Key] = &[
     key("log.filter", "which lines are written, such as `info` or `info,api=debug`"),
     key("mail.adapter", "`outbox` writes mails into a folder, `smtp` sends them"),
     key("mail.from", "the sender"),
+    key(
+        "mail.links_url",
+        "where the pages of the front end stand that mails link to, with a path if need be; the public URL unless set",
+    ),
     key("mail.outbox_dir", "the folder of the outbox"),
     secret(
         "mail.smtp_url",

@@ -84,7 +84,7 @@ pub struct Config {
 pub struct Http {
     /// Address and port to listen on.
     pub bind: String,
-    /// How the platform is reached from outside: every link is built from it.
+    /// How the platform is reached from outside: links are built from it.
     pub public_url: String,
     /// Largest body.
     pub body_limit_bytes: usize,
@@ -144,6 +144,8 @@ pub struct Mail {
     pub adapter: MailAdapter,
     /// The sender.
     pub from: String,
+    /// Where the pages stand that links in mails lead to; the public URL unless set.
+    pub links_url: Option<String>,
     /// The folder of the outbox adapter.
     pub outbox_dir: PathBuf,
     /// The server of the SMTP adapter.
@@ -242,6 +244,14 @@ impl Auth {
     }
 }
 
+impl Mail {
+    /// Where links in mails begin.
+    #[must_use]
+    pub fn links_url<'c>(&'c self, http: &'c Http) -> &'c str {
+        self.links_url.as_deref().unwrap_or(&http.public_url)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -258,6 +268,7 @@ impl Default for Config {
             mail: Mail {
                 adapter: MailAdapter::Outbox,
                 from: "Commonhold <no-reply@localhost>".into(),
+                links_url: None,
                 outbox_dir: "outbox".into(),
                 smtp_url: None,
                 send_timeout_seconds: 20,

@@ -12,7 +12,7 @@ pub const PLATFORM_POSITION: HeaderName = HeaderName::from_static("platform-posi
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The query parameter that says the same as [`PLATFORM_POSITION`].
-pub(super) const MIN_POSITION: &str = "min_position";
+pub(crate) const MIN_POSITION: &str = "min_position";
 
 /// The client's name for one intended change; repeating it repeats the answer, not the change.
 #[derive(Debug, Clone, PartialEq, Eq)]

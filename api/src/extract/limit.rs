@@ -25,11 +25,12 @@ impl Default for Limit {
 
 impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let limit = u16::deserialize(deserializer)?;
-        if (1..=Self::MAX).contains(&limit) {
-            Ok(Self(limit))
-        } else {
-            Err(D::Error::custom(format_args!("must be 1 to {}", Self::MAX)))
+        match u16::deserialize(deserializer) {
+            Ok(limit) if (1..=Self::MAX).contains(&limit) => Ok(Self(limit)),
+            Ok(_) | Err(_) => {
+                let expected = format_args!("must be a whole number from 1 to {}", Self::MAX);
+                Err(D::Error::custom(expected))
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ mod query;
 mod strict;
 
 pub(crate) use body::bytes;
+pub(crate) use headers::MIN_POSITION;
 pub use headers::{IdempotencyKey, IfMatch, MinPosition, PLATFORM_POSITION, etag};
 pub use json::Json;
 pub(crate) use json::is_json;

@@ -49,7 +49,7 @@ fn misfit(parameter: String, message: &str) -> Problem {
         Misfit::UnknownField(name) => Problem::unknown_field(format!("?{name}"), message),
         Misfit::UnknownVariant => Problem::unknown_field(parameter, message),
         Misfit::MissingField(name) => Problem::invalid_field(format!("?{name}"), "is required"),
-        Misfit::Other => Problem::invalid_field(parameter, message),
+        Misfit::Other(what) => Problem::invalid_field(parameter, what),
     }
 }
 
@@ -66,6 +66,10 @@ mod tests {
         status: Option<Status>,
         #[serde(default)]
         limit: Limit,
+        after: Option<u64>,
+        live: Option<bool>,
+        id: Option<uuid::Uuid>,
+        from: Option<chrono::DateTime<chrono::Utc>>,
     }
 
     #[derive(Debug, Deserialize, PartialEq)]
@@ -97,5 +101,29 @@ mod tests {
         refused("limit=0", "invalid-field", "?limit");
         refused("limit=201", "invalid-field", "?limit");
         refused("limit=1&limit=2", "invalid-field", "?limit");
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_expected() {
+        let limit = "must be a whole number from 1 to 200";
+        let instant = "must be an instant with a zone, such as `2026-11-22T00:00:00Z` (RFC 3339)";
+        for (query, expected) in [
+            ("limit=0", limit),
+            ("limit=abc", limit),
+            ("limit=100000", limit),
+            ("after=-5", "must be a whole number, 0 or more"),
+            ("after=", "must be a whole number, 0 or more"),
+            ("after=99999999999999999999", "is too large a number"),
+            ("live=yes", "must be `true` or `false`"),
+            ("id=acme-guide", "must be an id (a UUID)"),
+            ("from=2026-11-22", instant),
+            ("from=2026-11-22T00:00:00", instant),
+            ("from=2026-11-32T00:00:00Z", instant),
+            ("from=x", instant),
+            ("from=2026-11-22T00:00:00Zx", instant),
+        ] {
+            let body = read::<Filter>(query).unwrap_err().body("");
+            assert_eq!(body.errors[0].detail, expected, "{query}");
+        }
     }
 }

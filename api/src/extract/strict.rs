@@ -66,7 +66,7 @@ fn misfit(pointer: String, message: &str) -> Problem {
         Misfit::MissingField(name) => {
             Problem::invalid_field(format!("{pointer}/{}", escaped(name)), "is required")
         }
-        Misfit::Other => Problem::invalid_field(pointer, message),
+        Misfit::Other(what) => Problem::invalid_field(pointer, what),
     }
 }
 

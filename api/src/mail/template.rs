@@ -19,7 +19,7 @@ const LAYOUT: (&str, &str) = ("layout.html", include_str!("../../templates/mail/
 #[derive(Debug, Clone)]
 pub struct Templates {
     environment: Environment<'static>,
-    public_url: String,
+    links_url: String,
 }
 
 impl Templates {
@@ -27,7 +27,7 @@ impl Templates {
     ///
     /// # Errors
     /// [`MailError::Template`].
-    pub fn new(public_url: &str) -> Result<Self, MailError> {
+    pub fn new(links_url: &str) -> Result<Self, MailError> {
         let mut environment = Environment::new();
         // A field that a letter does not have is a fault of the template, not an empty place.
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -47,7 +47,7 @@ impl Templates {
         for (name, source) in all.into_iter().chain([LAYOUT]) {
             environment.add_template(name, source).map_err(MailError::Template)?;
         }
-        Ok(Self { environment, public_url: public_url.to_owned() })
+        Ok(Self { environment, links_url: links_url.to_owned() })
     }
 
     /// Writes a letter to somebody.
@@ -55,7 +55,7 @@ impl Templates {
     /// # Errors
     /// [`MailError::Template`].
     pub fn write(&self, letter: &Letter, to: &str) -> Result<Mail, MailError> {
-        let link = format!("{}{}", self.public_url, letter.link());
+        let link = format!("{}{}", self.links_url, letter.link());
         let fields = context! {
             link, ..Value::from_pairs(letter.fields())
         };
@@ -102,6 +102,17 @@ mod tests {
             if letter.link().contains("token") {
                 assert!(mail.text.contains("#token=dG9rZW4"), "{mail:?}");
             }
+        }
+    }
+
+    /// Whoever makes the front end reads there which pages it has to have.
+    #[test]
+    fn the_guide_names_every_page_a_mail_links_to() {
+        let guide = include_str!("../../../docs/api-guide.md");
+        for letter in Letter::samples() {
+            let link = letter.link();
+            let page = link.replace("dG9rZW4", "…");
+            assert!(guide.contains(&format!("| `{page}` |")), "{page}");
         }
     }
 

@@ -40,9 +40,10 @@ const MAX_SCOPES: usize = 500;
 const TAG: &str = "service-principals";
 
 pub(super) fn routes() -> Routes<App> {
-    let shown_once = "The answer holds the key, this once: with a repeated `Idempotency-Key` it \
-                      names the key that was made, without its secret. A key carries at most \
-                      what its issuer may do.";
+    principals().merge(keys())
+}
+
+fn principals() -> Routes<App> {
     Routes::new()
         .post(
             "/organizations/{organization_id}/service-principals",
@@ -52,6 +53,15 @@ pub(super) fn routes() -> Routes<App> {
                 .body::<ServicePrincipalBody>()
                 .answer::<IdView>(201)
                 .idempotent()
+                .etag(),
+        )
+        .get(
+            "/organizations/{organization_id}/service-principals/{service_principal_id}",
+            read,
+            op("Read a service principal")
+                .tag(TAG)
+                .description("As its last change left it: this needs no position to wait for.")
+                .answer::<ServicePrincipalView>(200)
                 .etag(),
         )
         .post(
@@ -64,6 +74,13 @@ pub(super) fn routes() -> Routes<App> {
                 .idempotent()
                 .etag(),
         )
+}
+
+fn keys() -> Routes<App> {
+    let shown_once = "The answer holds the key, this once: with a repeated `Idempotency-Key` it \
+                      names the key that was made, without its secret. A key carries at most \
+                      what its issuer may do.";
+    Routes::new()
         .post(
             "/organizations/{organization_id}/service-principals/{service_principal_id}/api-keys",
             issue,
@@ -128,6 +145,50 @@ async fn create(command: Command<ServicePrincipalBody>) -> Result<Accepted<IdVie
     let id = done.answer.service_principal_id;
     let location = format!("/api/v1/organizations/{organization_id}/service-principals/{id}");
     Ok(Accepted::created(&done, id, location, IdView::of(id)))
+}
+
+/// A service principal.
+#[derive(Debug, Serialize, ToSchema)]
+struct ServicePrincipalView {
+    id: Uuid,
+    /// For people to read.
+    name: String,
+    /// The only workspace it acts in; null means the whole organization.
+    workspace_id: Option<Uuid>,
+    status: ServicePrincipalStatus,
+}
+
+/// What becomes of a service principal.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ServicePrincipalStatus {
+    /// It can be given keys.
+    Active,
+    /// It gets no keys any more, and those it had open nothing.
+    Disabled,
+}
+
+async fn read(
+    call: Call,
+    Path((_, service_principal_id)): Path<(String, ServicePrincipalId)>,
+) -> Result<Found<ServicePrincipalView>, Problem> {
+    let (organization_id, store) = (call.organization()?, &call.app.store);
+    let head = *store.watch_head().borrow();
+    // No table holds those without a key.
+    let loaded = store.load_fresh::<ServicePrincipal>(service_principal_id.uuid()).await?;
+    let here = loaded.state.present().ok().filter(|it| it.organization_id == organization_id);
+    let principal = here.ok_or_else(Problem::not_found)?;
+    let status = match principal.is_disabled {
+        false => ServicePrincipalStatus::Active,
+        true => ServicePrincipalStatus::Disabled,
+    };
+    let view = ServicePrincipalView {
+        id: principal.id.uuid(),
+        name: principal.name.clone(),
+        workspace_id: principal.workspace_id.map(WorkspaceId::uuid),
+        status,
+    };
+    Ok(Found::new(view, head).version(i64::from(loaded.edited.0)))
 }
 
 async fn disable(

@@ -21,7 +21,7 @@ use crate::{
     listing::{List, Listing},
     problem::Problem,
     routes::{Routes, op},
-    text::{field, optional_line},
+    text::{both, field, optional_line},
 };
 
 pub(super) fn routes() -> Routes<App> {
@@ -160,12 +160,10 @@ struct NewWorkspaceBody {
 
 async fn create(command: Command<NewWorkspaceBody>) -> Result<Accepted<IdView>, Problem> {
     let (organization_id, body) = (command.call.organization()?, &command.body);
-    let case = cases::Create {
-        organization_id,
-        slug: field("/slug", slug(&body.slug))?,
-        name: field("/name", display_name(&body.name))?,
-        description: optional_line("/description", body.description.as_deref(), MAX_NOTE)?,
-    };
+    let description = optional_line("/description", body.description.as_deref(), MAX_NOTE);
+    let texts = both(field("/name", display_name(&body.name)), description);
+    let (slug, (name, description)) = both(field("/slug", slug(&body.slug)), texts)?;
+    let case = cases::Create { organization_id, slug, name, description };
     let done = command.run(&case).await?;
     let id = done.answer.workspace_id;
     let location = format!("/api/v1/organizations/{organization_id}/workspaces/{id}");
@@ -200,12 +198,14 @@ async fn rename(
     command: Command<WorkspaceBody>,
 ) -> Result<Accepted<()>, Problem> {
     let body = &command.body;
+    let description = optional_line("/description", body.description.as_deref(), MAX_NOTE);
+    let (name, description) = both(field("/name", display_name(&body.name)), description)?;
     let case = cases::Rename {
         organization_id: command.call.organization()?,
         workspace_id,
         seen: Some(seen),
-        name: field("/name", display_name(&body.name))?,
-        description: optional_line("/description", body.description.as_deref(), MAX_NOTE)?,
+        name,
+        description,
     };
     let done = command.run(&case).await?;
     Ok(Accepted::done(&done, workspace_id))

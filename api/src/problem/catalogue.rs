@@ -47,8 +47,9 @@ pub fn markdown() -> String {
     let mut text = String::from(
         "# Problem codes\n\n\
          Every refusal is `application/problem+json` (RFC 9457): `type`, `title`, `status`, `code`,\n\
-         `detail`, `trace_id`, and `errors` with a `pointer`, `code` and `detail` for each field at\n\
-         fault. A `pointer` is a JSON pointer into the body, or `?name` for a query parameter.\n\
+         `detail`, `fix`, `trace_id`, and `errors` with a `pointer`, `code` and `detail` for the\n\
+         fields at fault, of which later ones may show only once the first are right. A `pointer`\n\
+         is a JSON pointer into the body, or `?name` for a query parameter.\n\
          Branch on `code`: it never changes. `GET /problems/{code}` serves the same entries.\n\n\
          This file is written by `platformctl docs generate`.\n",
     );

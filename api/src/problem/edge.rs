@@ -32,7 +32,7 @@ crate::problem_codes! {
     FORBIDDEN = 403 "forbidden" {
         title: "Not allowed",
         cause: "The caller is known, and may not do this.",
-        fix: "Ask an administrator of the organization for a role that holds the permission named in `detail`.",
+        fix: "Ask an administrator of the organization for a role that holds the permission named in `detail`; where it names a signed-in user, sign in instead of showing an API key.",
     }
     NOT_FOUND = 404 "not-found" {
         title: "Not found",
@@ -76,7 +76,7 @@ crate::problem_codes! {
     }
     UNKNOWN_FIELD = 422 "unknown-field" {
         title: "A field or value nobody knows",
-        cause: "The body or the query holds a name, or a value of a fixed list, that this version does not know.",
+        cause: "The body or the query holds a name, or a value of a fixed list, that this version does not know; or a body came where none is taken.",
         fix: "Compare the name with the API description at `/docs`; nothing is ignored silently.",
     }
     INVALID_FIELD = 422 "invalid-field" {

@@ -53,6 +53,7 @@ struct Parts {
     code: &'static str,
     status: StatusCode,
     title: &'static str,
+    fix: &'static str,
     detail: Option<String>,
     errors: Vec<FieldError>,
     headers: HeaderMap,
@@ -87,6 +88,8 @@ pub struct ProblemBody {
     /// What happened this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What the reader can do; the same for every occurrence.
+    pub fix: String,
     /// Finds this request in the logs.
     pub trace_id: String,
     /// The fields at fault.
@@ -111,6 +114,7 @@ impl Problem {
             code: code.code,
             status: code.status(),
             title: code.title,
+            fix: code.fix,
             detail: None,
             errors: Vec::new(),
             headers: HeaderMap::new(),
@@ -130,7 +134,9 @@ impl Problem {
         };
         let mut problem = Self::new(&by_kind);
         problem.0.code = refusal.code();
-        problem.0.title = find(refusal.code()).map_or(by_kind.title, |code| code.title);
+        if let Some(code) = find(refusal.code()) {
+            (problem.0.title, problem.0.fix) = (code.title, code.fix);
+        }
         // A missing thing and a foreign one must answer alike, and so must every reason for
         // which a proof of identity fails: their details stay inside.
         if matches!(refusal.kind(), Kind::Missing | Kind::Unauthenticated) {
@@ -202,6 +208,13 @@ impl Problem {
         self
     }
 
+    /// Adds the fields that another refusal of the same request names.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.errors.extend(other.0.errors);
+        self
+    }
+
     /// Tells the client when to come back, in whole seconds.
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
@@ -243,6 +256,7 @@ impl Problem {
             status: self.0.status.as_u16(),
             code: self.0.code.to_owned(),
             detail: self.0.detail.clone(),
+            fix: self.0.fix.to_owned(),
             trace_id: trace_id.to_owned(),
             errors: self.0.errors.clone(),
         }
@@ -257,6 +271,10 @@ impl IntoResponse for Problem {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.0.status == StatusCode::UNAUTHORIZED {
+            let challenge = response.headers_mut().entry(header::WWW_AUTHENTICATE);
+            challenge.or_insert(HeaderValue::from_static("Bearer"));
+        }
         response.extensions_mut().insert(Code(self.0.code));
         if let Some(cause) = self.0.cause {
             response.extensions_mut().insert(Cause(cause));

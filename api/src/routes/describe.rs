@@ -21,7 +21,7 @@ use super::{
     op::{Op, Traits, reference},
 };
 use crate::{
-    extract::Limit,
+    extract::{Limit, MIN_POSITION},
     problem::{self, ProblemBody, ProblemCode},
 };
 
@@ -111,8 +111,8 @@ fn operation(
     if let Some(tag) = op.tag {
         operation = operation.tag(tag);
     }
-    let parameters = path_parameters(path).chain(headers(op.traits)).chain(op.query.clone());
-    for parameter in parameters.chain(paging(op.traits)) {
+    let parameters = path_parameters(path).chain(headers(op.traits)).chain(query(&op));
+    for parameter in parameters {
         operation = operation.parameter(parameter);
     }
     if let Some(body) = &op.body {
@@ -203,15 +203,18 @@ fn text_schema() -> Schema {
     ObjectBuilder::new().schema_type(Type::String).build().into()
 }
 
-/// Every `{name}` of the path; `…_id` is a UUID.
+/// Every `{name}` of the path; `…_id` is a UUID, but an organization also goes by its slug.
 fn path_parameters(path: &str) -> impl Iterator<Item = Parameter> + '_ {
     path.split('/').filter_map(|word| word.strip_prefix('{')?.strip_suffix('}')).map(|name| {
         let mut schema = ObjectBuilder::new().schema_type(Type::String);
-        if name == "id" || name.ends_with("_id") {
+        let mut text = name.replace('_', " ");
+        if name == "organization_id" {
+            text.push_str(", or the slug");
+        } else if name == "id" || name.ends_with("_id") {
             schema = schema.format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
         }
         parameter(name, ParameterIn::Path, Required::True, schema.build())
-            .description(Some(name.replace('_', " ")))
+            .description(Some(text))
             .build()
     })
 }
@@ -248,18 +251,27 @@ fn headers(traits: Traits) -> impl Iterator<Item = Parameter> {
     })
 }
 
-fn paging(traits: Traits) -> impl Iterator<Item = Parameter> {
-    let parameters = [
-        ("limit", "How many items a page holds", Limit::schema()),
+/// Every parameter of the query.
+pub(super) fn query(op: &Op) -> impl Iterator<Item = Parameter> + '_ {
+    let Traits { waits, paged, .. } = op.traits;
+    let position = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).build();
+    let common: [(bool, &str, &str, RefOr<Schema>); 3] = [
+        (waits, MIN_POSITION, "The same as `Platform-Position`", position.into()),
+        (paged, "limit", "How many items a page holds", Limit::schema()),
         (
+            paged,
             "cursor",
             "Where the page begins: from the `Link` of the page before",
             text_schema().into(),
         ),
     ];
-    parameters.into_iter().filter(move |_| traits.paged).map(|(name, text, schema)| {
-        parameter(name, ParameterIn::Query, Required::False, schema).description(Some(text)).build()
-    })
+    let common =
+        common.into_iter().filter(|(wanted, ..)| *wanted).map(|(_, name, text, schema)| {
+            parameter(name, ParameterIn::Query, Required::False, schema)
+                .description(Some(text))
+                .build()
+        });
+    op.query.iter().cloned().chain(common)
 }
 
 fn parameter(
@@ -282,8 +294,13 @@ fn components(schemas: BTreeMap<String, RefOr<Schema>>, statuses: &BTreeSet<u16>
         let codes: Vec<_> =
             problem::all().filter(of_status).map(|code| format!("`{}`", code.code)).collect();
         let content = Content::new(Some(reference(&ProblemBody::name())));
-        let response =
+        let mut response =
             ResponseBuilder::new().description(codes.join(", ")).content(PROBLEM_JSON, content);
+        if *status == 401 {
+            let text = "`Bearer`, with `error=\"invalid_token\"` where a token was shown";
+            let header = HeaderBuilder::new().description(Some(text)).schema(Some(text_schema()));
+            response = response.header("WWW-Authenticate", header.build());
+        }
         components = components.response(response_name(*status), response.build());
     }
     let bearer = |format: &str, text: &str| {

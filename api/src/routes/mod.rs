@@ -23,6 +23,7 @@ mod access;
 mod describe;
 mod docs;
 mod op;
+mod takes;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -36,6 +37,7 @@ use utoipa::openapi::OpenApi;
 pub use access::{Access, Entry, Verb};
 pub use docs::description;
 pub use op::{Op, op};
+pub use takes::Takes;
 
 /// Where the routes of all modules stand.
 pub const API_PREFIX: &str = "/api/v1";
@@ -65,7 +67,7 @@ impl<S> Default for Routes<S> {
 
 /// The routes, checked against the authorisation table.
 pub struct Built<S> {
-    served: Vec<(&'static str, Access, MethodRouter<S>)>,
+    served: Vec<(&'static str, Access, Takes, MethodRouter<S>)>,
     /// Describes them.
     pub openapi: OpenApi,
 }
@@ -164,8 +166,9 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         for Route { verb, path, op, handler } in self.0 {
             // `check` has seen an entry for each route; without one it is not served.
             let Some(access) = declared.get(&(verb, path)) else { continue };
+            let takes = Takes::of(&op);
             description.add(verb, &format!("{API_PREFIX}{path}"), *access, op);
-            served.push((path, *access, handler));
+            served.push((path, *access, takes, handler));
         }
         Ok(Built { served, openapi: description.finish() })
     }
@@ -200,11 +203,15 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Built<S> {
-    /// Serves the routes under [`API_PREFIX`], each behind a guard, which is told who may use it.
-    pub fn router(self, guard: impl Fn(MethodRouter<S>, Access) -> MethodRouter<S>) -> Router<S> {
+    /// Serves the routes under [`API_PREFIX`], each behind a guard, which is told who may use it
+    /// and what it takes.
+    pub fn router(
+        self,
+        guard: impl Fn(MethodRouter<S>, Access, Takes) -> MethodRouter<S>,
+    ) -> Router<S> {
         // Not nested: whatever stands between router and handler is copied for each request.
-        self.served.into_iter().fold(Router::new(), |routes, (path, access, handler)| {
-            routes.route(&format!("{API_PREFIX}{path}"), guard(handler, access))
+        self.served.into_iter().fold(Router::new(), |routes, (path, access, takes, handler)| {
+            routes.route(&format!("{API_PREFIX}{path}"), guard(handler, access, takes))
         })
     }
 }

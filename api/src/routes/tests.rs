@@ -90,7 +90,7 @@ async fn a_handler_finds_who_may_use_it() {
     let router = routes()
         .build(TABLE)
         .unwrap_or_else(|_| panic!())
-        .router(|handler, access| handler.layer(Extension(access)));
+        .router(|handler, access, _| handler.layer(Extension(access)));
     let request = Request::put(format!("/api/v1/lamps/{}", Uuid::nil()))
         .header("content-type", "application/json")
         .body(Body::from(r#"{"name":"Ada"}"#))
@@ -131,7 +131,7 @@ fn the_description_holds_what_the_declaration_says() {
         .iter()
         .map(|p| p["name"].as_str().unwrap())
         .collect();
-    assert_eq!(names, ["Platform-Position", "lit", "limit", "cursor"]);
+    assert_eq!(names, ["Platform-Position", "lit", "min_position", "limit", "cursor"]);
 }
 
 #[test]

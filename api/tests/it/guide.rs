@@ -1,6 +1,6 @@
 //! The API guide says what is so: every command in it is executed.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use crate::support::Server;
 
@@ -32,8 +32,23 @@ async fn every_command_of_the_guide_works() {
         "stale",
         "invalid-field",
         "organization.organization.created",
+        "revoked: guide",
     ] {
         assert!(said.contains(word), "the guide does not show {word}:\n{said}");
     }
     server.stop().await;
+}
+
+/// Whoever sets nothing up finds the mails where a server that was told nothing puts them.
+#[test]
+fn the_guide_looks_for_mails_where_a_default_start_puts_them() {
+    let home = [("HOME".to_owned(), "/home/ada".to_owned())];
+    let loaded = api::config::load(Path::new("/nonexistent"), home.clone()).unwrap();
+    let script = script();
+    let (setup, _) = script.split_once("\n# A command").unwrap();
+    let mut command = Command::new("bash");
+    command.arg("-c").arg(format!("{setup}\nprintf %s \"$outbox\"")).envs(home);
+    let output = command.env_remove("OUTBOX").env_remove("XDG_DATA_HOME").output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(Path::new(&said), loaded.config.mail.outbox_dir);
 }

@@ -8,7 +8,10 @@ use api::{
 use http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::{Answer, Client, Server, key};
+use crate::{
+    organization::id_of,
+    support::{Answer, Client, Server, key},
+};
 
 /// The path of an entry, in an organization, with ids of things that do not exist.
 fn path(entry: &Entry, organization: &str) -> String {
@@ -84,6 +87,59 @@ async fn a_request_without_proof_learns_nothing_but_that() {
         let answer = stranger.send(method, &path, &headers, Some(&body)).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{entry:?}: {answer:?}");
     }
+    server.stop().await;
+}
+
+/// Clients learn how to prove who they are, and whether the proof they showed was at fault.
+#[tokio::test]
+async fn whoever_is_not_let_in_is_told_how() {
+    let server = Server::start().await;
+    let stranger = server.stranger();
+    let told = |answer: &Answer| answer.header("www-authenticate").map(str::to_owned);
+    let unproved = stranger.get("/me").await;
+    assert_eq!(unproved.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(told(&unproved).as_deref(), Some("Bearer"));
+    let basic = stranger.send(Method::GET, "/me", &[("authorization", "Basic YTpi")], None).await;
+    assert_eq!(told(&basic).as_deref(), Some("Bearer"));
+    let wrong = json!({"email": "nobody@example.org", "password": "not a password"});
+    let signed_out = stranger.send(Method::POST, "/auth/login", &[], Some(&wrong)).await;
+    assert_eq!(signed_out.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(told(&signed_out).as_deref(), Some("Bearer"));
+    for token in ["not-a-token", "ch_3fT0aPq9ZkLm.3fT0aPq9ZkLm"] {
+        let disproved = server.bearer(token).get("/me").await;
+        assert_eq!(disproved.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(told(&disproved).as_deref(), Some("Bearer error=\"invalid_token\""), "{token}");
+        assert!(disproved.body["fix"].as_str().unwrap().contains("Sign in again"));
+    }
+    server.stop().await;
+}
+
+/// What a route does not take is never dropped: not by any route.
+#[tokio::test]
+async fn what_a_route_does_not_take_is_refused() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let acme = admin.organization("acme").await;
+    let description = admin.get("//openapi.json").await.body;
+    for entry in ACCESS_TABLE.iter().filter(|entry| entry.path != "/auth/logout") {
+        let method: Method = entry.verb.as_str().parse().unwrap();
+        let path = path(entry, &acme);
+        let refused = |answer: &Answer| answer.code() == "unknown-field";
+        let unnamed = |answer: &Answer| matches!(answer.status.as_u16(), 403 | 404);
+        let query = admin.send(method.clone(), &format!("{path}?nonsense=1"), &[], None).await;
+        assert!(refused(&query) || unnamed(&query), "{entry:?}: {query:?}");
+        let verb = entry.verb.as_str().to_lowercase();
+        let described = &description["paths"][format!("/api/v1{}", entry.path)][verb];
+        if described.get("requestBody").is_none() {
+            let body = admin.send(method, &path, &[], Some(&json!({"reason": "lost"}))).await;
+            assert!(refused(&body) || unnamed(&body), "{entry:?}: {body:?}");
+        }
+    }
+    let own = format!("/organizations/{acme}/members/{}", id_of(&admin).await);
+    let body = json!({"reason": "left"});
+    let dropped = admin.keyed(Method::DELETE, &own, "once", None, Some(&body)).await;
+    assert_eq!((dropped.status.as_u16(), dropped.code()), (422, "unknown-field"));
+    assert!(dropped.body["errors"][0]["detail"].as_str().unwrap().contains("`reason`"));
     server.stop().await;
 }
 

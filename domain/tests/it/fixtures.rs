@@ -11,6 +11,7 @@ use std::{
 };
 
 use domain::{
+    catalogue::CATEGORIES,
     identity::{person::PersonEvent, session::SessionEvent, user::UserEvent},
     kernel::{DomainEvent, MARKER, snake_case},
     organization::{
@@ -77,6 +78,12 @@ fn identity_provider() {
     check::<IdentityProviderEvent>();
 }
 
+#[test]
+fn the_catalogue_names_every_category() {
+    let catalogue: BTreeSet<_> = CATEGORIES.iter().map(|known| known.name.to_owned()).collect();
+    assert_eq!(catalogue, files_in(&events()));
+}
+
 /// Checks every version of every event of one aggregate.
 fn check<E: DomainEvent>() {
     let folder = folder::<E>();
@@ -137,7 +144,11 @@ fn erased(value: Value) -> Value {
 }
 
 fn folder<E: DomainEvent>() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/events").join(E::CATEGORY)
+    events().join(E::CATEGORY)
+}
+
+fn events() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/events")
 }
 
 fn payload(file: &Path) -> Value {

@@ -75,20 +75,9 @@ impl Replay {
         Ok(last.map_or(Position(0), |envelope| envelope.position))
     }
 
-    /// The last position recorded at or before an instant. Recording times never fall along
-    /// positions, so this is a binary search.
+    /// The end of the last append recorded at or before an instant.
     async fn recorded_until(&self, at: Timestamp) -> Result<Position, ReplayError> {
-        let (mut low, mut high) = (0_i64, self.store.head().await?.0);
-        while low < high {
-            let middle = low.saturating_add(high.saturating_sub(low).saturating_add(1) / 2);
-            let event = self.store.read(Position(middle.saturating_sub(1)), 1).await?;
-            let before = event.first().is_some_and(|event| event.envelope.recorded_at <= at);
-            if before {
-                low = middle;
-            } else {
-                high = middle.saturating_sub(1);
-            }
-        }
-        self.whole_append(Position(low)).await
+        let head = self.store.head().await?;
+        self.whole_append(self.store.recorded_until(at, head).await?).await
     }
 }

@@ -87,7 +87,8 @@ struct ResetPasswordBody {
 
 async fn confirm(call: Call, Json(body): Json<ResetPasswordBody>) -> Result<Noted<()>, Problem> {
     let (user_id, token) = presented(&body.token)?;
-    let password = hashed(&call, body.password, "/password").await?;
+    let password = Password::new(body.password, "/password")?;
+    let password = hashed(&call, password).await?;
     let done = call.run(call.once(), &ResetPassword { user_id, token, password }).await?;
     accepted(done.answer)?;
     Ok(Noted::done(done.position))
@@ -106,18 +107,15 @@ struct ChangePasswordBody {
 async fn change(call: Call, Json(body): Json<ChangePasswordBody>) -> Result<Accepted<()>, Problem> {
     let user_id = call.caller.user()?;
     let verified = proof::password(&call, body.current_password, "/current_password").await?;
-    let password = hashed(&call, body.new_password, "/new_password").await?;
+    let password = Password::new(body.new_password, "/new_password")?;
+    let password = hashed(&call, password).await?;
     let done = call.run(call.once(), &ChangePassword { user_id, verified, password }).await?;
     Ok(Accepted::done(&done, user_id))
 }
 
 /// A new password, as it is kept.
-pub(super) async fn hashed(
-    call: &Call,
-    text: String,
-    pointer: &str,
-) -> Result<NewPassword, Problem> {
-    let secret_hash = call.app.hashing.hash(Password::new(text, pointer)?).await?;
+pub(super) async fn hashed(call: &Call, password: Password) -> Result<NewPassword, Problem> {
+    let secret_hash = call.app.hashing.hash(password).await?;
     Ok(NewPassword {
         credential_id: CredentialId::from_uuid(mint()),
         secret_hash: Personal::Open(secret_hash),

@@ -32,7 +32,7 @@ use crate::{
     listing::{List, Listing},
     problem::Problem,
     routes::{Routes, op},
-    text::{country, locale, optional_line, timezone},
+    text::{Locality, both, locality, optional_line},
 };
 
 /// Longest name, in characters.
@@ -264,13 +264,13 @@ async fn update(
         let name = optional_line(pointer, text.as_deref(), MAX_NAME)?;
         Ok::<_, Problem>(name.map(Personal::Open))
     };
-    let profile = Profile {
-        display_name: name("/display_name", &body.display_name)?,
-        legal_name: name("/legal_name", &body.legal_name)?,
-        country: country("/country", body.country.as_deref())?,
-        locale: locale("/locale", body.locale.as_deref())?,
-        timezone: timezone("/timezone", body.timezone.as_deref())?,
-    };
+    let names =
+        both(name("/display_name", &body.display_name), name("/legal_name", &body.legal_name));
+    let [country, locale, timezone] =
+        [&body.country, &body.locale, &body.timezone].map(Option::as_deref);
+    let ((display_name, legal_name), at) = both(names, locality(country, locale, timezone))?;
+    let Locality { country, locale, timezone } = at;
+    let profile = Profile { display_name, legal_name, country, locale, timezone };
     let done = command.run(&UpdateProfile { user_id, seen: Some(seen), profile }).await?;
     Ok(Accepted::done(&done, done.answer))
 }

@@ -28,6 +28,7 @@ use crate::{
     app::App,
     clock::mint,
     context::Network,
+    crypto::password::Password,
     extract::Json,
     gate::Call,
     identity::{
@@ -36,7 +37,7 @@ use crate::{
     },
     problem::{CONFLICT, Problem},
     routes::{Routes, op},
-    text::{country, field, locale, timezone},
+    text::{both, field, locality},
 };
 
 /// How long a token to verify an address counts.
@@ -152,15 +153,22 @@ async fn sign_up(call: &Call, new: NewUser) -> Result<(), Problem> {
 /// Reads the body, and hashes the password before anything is looked up: a taken address costs
 /// what a free one does.
 async fn parse(call: &Call, body: RegisterBody) -> Result<NewUser, Problem> {
-    let address = field("/email", mailbox(&body.email))?;
-    let username = field("/username", body.username.as_deref().map(slug).transpose())?;
-    let name = body.display_name.as_deref().map(display_name).transpose();
+    let address = field("/email", mailbox(&body.email));
+    let password = Password::new(body.password, "/password");
+    let username = field("/username", body.username.as_deref().map(slug).transpose());
+    let name = field("/display_name", body.display_name.as_deref().map(display_name).transpose());
+    let [country, locale, timezone] =
+        [&body.country, &body.locale, &body.timezone].map(Option::as_deref);
+    let ((address, password), (username, (name, at))) = both(
+        both(address, password),
+        both(username, both(name, locality(country, locale, timezone))),
+    )?;
     let profile = Profile {
-        display_name: field("/display_name", name)?.map(Personal::Open),
+        display_name: name.map(Personal::Open),
         legal_name: None,
-        country: country("/country", body.country.as_deref())?,
-        locale: locale("/locale", body.locale.as_deref())?,
-        timezone: timezone("/timezone", body.timezone.as_deref())?,
+        country: at.country,
+        locale: at.locale,
+        timezone: at.timezone,
     };
     Ok(NewUser {
         user_id: UserId::from_uuid(mint()),
@@ -172,7 +180,7 @@ async fn parse(call: &Call, body: RegisterBody) -> Result<NewUser, Problem> {
             digest: call.app.digests.username(&name),
             name: Personal::Open(name),
         }),
-        password: hashed(call, body.password, "/password").await?,
+        password: hashed(call, password).await?,
     })
 }
 

@@ -21,7 +21,7 @@ use crate::{
     gate::Command,
     problem::Problem,
     routes::{Routes, op},
-    text::{country, field, locale, timezone},
+    text::{both, field, locality},
 };
 
 pub(super) fn routes() -> Routes<App> {
@@ -89,18 +89,22 @@ async fn create(
     command: Command<NewOrganizationBody>,
 ) -> Result<Accepted<NewOrganizationView>, Problem> {
     let body = &command.body;
+    let names = both(field("/slug", slug(&body.slug)), field("/name", display_name(&body.name)));
+    let [country, locale, timezone] =
+        [&body.country, &body.locale, &body.timezone].map(Option::as_deref);
+    let ((slug, name), at) = both(names, locality(country, locale, timezone))?;
     let case = cases::Create {
         organization: Create {
             organization_id: OrganizationId::from_uuid(mint()),
-            slug: field("/slug", slug(&body.slug))?,
-            name: field("/name", display_name(&body.name))?,
+            slug,
+            name,
             r#type: body.r#type,
             kind: body.kind.unwrap_or(OrganizationKind::Customer),
             owner_user_id: command.call.caller.user()?,
             parent_organization_id: body.parent_organization_id,
-            country: country("/country", body.country.as_deref())?,
-            locale: locale("/locale", body.locale.as_deref())?,
-            timezone: timezone("/timezone", body.timezone.as_deref())?,
+            country: at.country,
+            locale: at.locale,
+            timezone: at.timezone,
             trial_ends_at: body.trial_ends_at,
         },
     };

@@ -22,7 +22,7 @@ use crate::{
     extract::Limit,
     problem::Problem,
     routes::Routes,
-    text::{field, optional_line},
+    text::{both, field, optional_line},
 };
 
 /// The group of these routes in the description.
@@ -147,10 +147,13 @@ fn content(
     scopes: &[ScopeKind],
     permissions: &[String],
 ) -> Result<Content, Problem> {
-    Ok(Content {
-        name: field("/name", display_name(name))?,
-        description: optional_line("/description", description, MAX_NOTE)?,
-        scopes: bounded("/scopes", scopes, ScopeKind::ALL.len())?,
-        permissions: bounded("/permissions", permissions, MAX_PERMISSIONS)?,
-    })
+    let description = optional_line("/description", description, MAX_NOTE);
+    let ((name, description), (scopes, permissions)) = both(
+        both(field("/name", display_name(name)), description),
+        both(
+            bounded("/scopes", scopes, ScopeKind::ALL.len()),
+            bounded("/permissions", permissions, MAX_PERMISSIONS),
+        ),
+    )?;
+    Ok(Content { name, description, scopes, permissions })
 }

@@ -117,6 +117,32 @@ async fn wrong_bodies_name_their_field() {
 }
 
 #[tokio::test]
+async fn all_wrong_fields_of_a_body_are_named_at_once() {
+    let server = Server::start().await;
+    let body = json!({"email": "nope", "password": "x", "username": "!!", "country": "ZZ",
+        "locale": "xx-bogus", "timezone": "Mars/X"});
+    let answer = server.stranger().post("/users", &body).await;
+    refused(&answer, StatusCode::UNPROCESSABLE_ENTITY, "invalid-field");
+    let errors = answer.body["errors"].as_array().unwrap();
+    let pointers: Vec<_> = errors.iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    let all = ["/email", "/password", "/username", "/country", "/locale", "/timezone"];
+    assert_eq!(pointers, all);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn links_in_mails_lead_to_the_front_end() {
+    let pages = "https://app.example.org/account";
+    let server = Server::with(|config| config.mail.links_url = Some(pages.to_owned())).await;
+    let body = json!({"email": "ada@example.org", "password": PASSWORD});
+    done(&server.stranger().post("/users", &body).await);
+    let mails = server.mailed("ada@example.org", "verify_email", 1).await;
+    let link = format!("{pages}/verify-email#token=");
+    assert!(mails[0].text.contains(&link), "{}", mails[0].text);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_verification_is_sent_again_and_the_answer_is_the_same_for_all() {
     let server = Server::start().await;
     let stranger = server.stranger();

@@ -26,6 +26,10 @@ async fn a_profile_is_read_and_replaced() {
     assert_eq!(after.etag(), written.etag());
     let stale = ada.put(&path, &read.etag(), &json!({})).await;
     refused(&stale, StatusCode::PRECONDITION_FAILED, "stale");
+    let unknown = json!({"country": "ZZ", "locale": "xx-bogus", "timezone": "Mars/X"});
+    let unknown = ada.put(&path, &after.etag(), &unknown).await;
+    refused(&unknown, StatusCode::UNPROCESSABLE_ENTITY, "invalid-field");
+    assert_eq!(unknown.body["errors"].as_array().unwrap().len(), 3, "{unknown:?}");
     server.stop().await;
 }
 

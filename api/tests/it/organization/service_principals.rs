@@ -40,7 +40,9 @@ async fn a_key_opens_what_it_carries_in_its_own_organization() {
     refused(&beyond, StatusCode::FORBIDDEN, "forbidden");
     let other = world.bob.organization("bobs").await;
     missing(&client.get(&format!("/organizations/{other}/members")).await);
-    refused(&client.get("/me").await, StatusCode::FORBIDDEN, "forbidden");
+    let mine = client.get("/me").await;
+    refused(&mine, StatusCode::FORBIDDEN, "forbidden");
+    assert_eq!(mine.body["detail"], "this needs a signed-in user: an API key will not do");
     // It is in the organization and no member of it.
     for path in ["", "/workspaces"] {
         let unscoped = client.get(&world.path(path)).await;
@@ -72,6 +74,26 @@ async fn a_key_that_another_process_issued_opens_as_well() {
     world.server.missed(id, before);
     let answer = second.get(&members).await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    world.server.stop().await;
+}
+
+#[tokio::test]
+async fn a_program_can_be_read_with_keys_and_without() {
+    let world = World::new().await;
+    let program = program(&world).await;
+    let read = world.ada.get(&program).await;
+    assert_eq!(read.status, StatusCode::OK, "{read:?}");
+    let id = program.rsplit('/').next().unwrap();
+    let expected =
+        json!({"id": id, "name": "Nightly export", "workspace_id": null, "status": "active"});
+    assert_eq!(read.body, expected);
+    let reason = json!({"reason": "replaced"});
+    posted(&world.ada, &format!("{program}/disable"), &reason).await;
+    assert_eq!(world.ada.get(&program).await.body["status"], "disabled");
+
+    let bobs = world.bob.organization("bobs").await;
+    missing(&world.bob.get(&format!("/organizations/{bobs}/service-principals/{id}")).await);
+    missing(&world.ada.get(&world.path("/service-principals/seven")).await);
     world.server.stop().await;
 }
 

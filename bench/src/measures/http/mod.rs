@@ -130,7 +130,7 @@ struct Plan {
 
 const THOROUGH: Plan = Plan {
     workspaces: 60_000,
-    commands: [1_500, 6_000, 15_000],
+    commands: [1_500, 6_000, 45_000],
     queries: [3_000, 15_000, 40_000],
     warm: 640,
     seconds: 5.0,

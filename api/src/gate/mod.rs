@@ -1,16 +1,18 @@
 //! The one gate every request passes: who asks, whether they may, and what surrounds the call.
 //!
-//! Owns reading bearer tokens and API keys, naming the organization of the path, and checking
-//! the authorisation table. Stands before the handlers, so that whoever may not pass learns that
-//! and nothing else, whatever is wrong with the request besides. Who repeats a command to the letter
-//! has its first answer, also where that took their right to it. Tenants come from the path and
-//! the caller's standing in it, never from a body. Use cases check again: a route that forgets is
-//! still refused.
+//! Owns reading bearer tokens and API keys, naming the organization of the path, checking the
+//! authorisation table, and that nothing comes which the route does not take. Stands before the
+//! handlers, so that whoever may not pass learns that and nothing else, whatever is wrong with the
+//! request besides. Who repeats a command to the letter has its first answer, also where that took
+//! their right to it. Tenants come from the path and the caller's standing in it, never from a body.
+//! Use cases check again: a route that forgets is still refused.
+
+mod command;
 
 use std::sync::Arc;
 
 use axum::{
-    extract::{FromRequest, FromRequestParts, RawPathParams, Request, State},
+    extract::{FromRequestParts, RawPathParams, Request, State},
     middleware::Next,
     response::Response,
 };
@@ -24,8 +26,7 @@ use domain::{
     },
 };
 use eventstore::CommandKey;
-use http::{Method, header, request::Parts};
-use serde::de::DeserializeOwned;
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use uuid::Uuid;
 
 use crate::{
@@ -35,11 +36,12 @@ use crate::{
     context::{Network, RequestContext},
     crypto::apikey::ApiKeySecret,
     door,
-    extract::{self, IdempotencyKey, MinPosition},
+    extract::{IdempotencyKey, MinPosition},
     key_use,
     problem::{INVALID_TOKEN, Problem},
-    routes::{API_PREFIX, Access},
+    routes::{Access, Takes},
 };
+pub use command::Command;
 
 /// A call that passed the gate.
 #[derive(Debug, Clone)]
@@ -105,7 +107,7 @@ impl Call {
             ActorKind::Service => actor.credential_id.unwrap_or(actor.id),
             ActorKind::User | ActorKind::System | ActorKind::Anonymous => actor.id,
         };
-        command_id(client, &self.route, key.as_str())
+        command::command_id(client, &self.route, key.as_str())
     }
 
     /// Waits until a module's tables hold what the client has seen. Answers how far they are.
@@ -124,16 +126,33 @@ impl Call {
 ///
 /// # Errors
 /// 401 without a valid credential, before anything else of the request is read; 403 and 404 for
-/// those who may not.
+/// those who may not; 422 for what the route does not take.
 pub async fn pass(
-    State((app, access)): State<(App, Access)>,
+    State((app, access, takes)): State<(App, Access, Takes)>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
-    let passed = Passed::admit(&mut parts, &app, access).await?;
+    let passed = Passed::admit(&mut parts, &app, access).await;
+    let passed = passed.map_err(|problem| challenged(problem, &parts.headers))?;
+    // What is repeated to the letter was looked at when it was new.
+    if passed.repeats.is_none() {
+        takes.check(&parts.uri, &body)?;
+    }
     parts.extensions.insert(passed);
     Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+/// Says of a token that was shown that it does not hold (RFC 6750).
+fn challenged(problem: Problem, headers: &HeaderMap) -> Problem {
+    let shown = headers.get(header::AUTHORIZATION).is_some_and(|value| {
+        value.as_bytes().get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer "))
+    });
+    if !shown || problem.status() != StatusCode::UNAUTHORIZED {
+        return problem;
+    }
+    let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+    problem.header(header::WWW_AUTHENTICATE, challenge)
 }
 
 impl<S: Sync> FromRequestParts<S> for Call {
@@ -218,7 +237,7 @@ impl Passed {
             request,
             organization: named.organization,
             wanted: None,
-            route: route(&parts.method, parts.uri.path()),
+            route: command::route(&parts.method, parts.uri.path()),
         };
         let repeats = match admitted {
             Ok(()) => None,
@@ -269,7 +288,10 @@ impl Named {
 }
 
 /// An organization by its id or its slug.
-async fn organization(app: &App, value: &str) -> Result<Option<OrganizationId>, Problem> {
+pub(crate) async fn organization(
+    app: &App,
+    value: &str,
+) -> Result<Option<OrganizationId>, Problem> {
     if let Ok(id) = value.parse() {
         return Ok(Some(id));
     }
@@ -418,83 +440,4 @@ async fn check(
         attempt.forgive();
     }
     Ok(verdict?)
-}
-
-/// A command of a client: its idempotency key, made one with the route and the caller, and its
-/// body. Without a body, take `Command<()>`.
-#[derive(Debug)]
-pub struct Command<T> {
-    /// The call.
-    pub call: Call,
-    /// The id under which it is executed at most once.
-    pub key: CommandKey,
-    /// The body.
-    pub body: T,
-}
-
-/// What a command is asked of; part of its id.
-fn route(method: &Method, path: &str) -> String {
-    format!("{method} {}", path.strip_prefix(API_PREFIX).unwrap_or(path))
-}
-
-/// The id of a client's command, for ever: repeated under a later version it is the same.
-fn command_id(client: Uuid, route: &str, key: &str) -> Uuid {
-    Uuid::new_v5(&COMMANDS, format!("{client}\n{route}\n{key}").as_bytes())
-}
-
-/// Names command ids; never change it.
-const COMMANDS: Uuid = uuid::uuid!("6f1d6f0e-2f0c-5d55-9d43-3f0f6f3f6a11");
-
-impl<T: DeserializeOwned + Send + 'static> FromRequest<App> for Command<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        let (mut parts, body) = request.into_parts();
-        let Passed { call, repeats } = Passed::take(&mut parts)?;
-        let key = <IdempotencyKey as FromRequestParts<App>>::from_request_parts(&mut parts, app);
-        let key = key.await?;
-        let bodiless = std::any::TypeId::of::<T>() == std::any::TypeId::of::<()>();
-        if !bodiless && !extract::is_json(&parts.headers) {
-            return Err(Problem::new(&crate::problem::UNSUPPORTED_MEDIA_TYPE));
-        }
-        let method: Method = parts.method.clone();
-        let query = parts.uri.query().map(str::to_owned);
-        let bytes = extract::bytes(Request::from_parts(parts, body), app).await?;
-        let query = query.as_deref().unwrap_or_default().as_bytes();
-        let parts = [method.as_str().as_bytes(), call.route.as_bytes(), query, &bytes];
-        let digest = app.digests.request(parts);
-        if let Some(repeats) = repeats.filter(|repeats| repeats.digest != digest) {
-            return Err(repeats.denied.into());
-        }
-        let body = if bodiless {
-            // What is no body reads from nothing but null.
-            serde_json::from_slice(b"null").map_err(Problem::internal)?
-        } else {
-            extract::from_slice(&bytes)?
-        };
-        let key = CommandKey { tenant: TenantId::PLATFORM, id: call.command_id(&key), digest };
-        Ok(Self { call, key, body })
-    }
-}
-
-impl<T> Command<T> {
-    /// Runs a use case as this command.
-    ///
-    /// # Errors
-    /// Its refusal.
-    pub async fn run<U: UseCase>(&self, use_case: &U) -> Result<Done<U::Answer>, Problem> {
-        self.call.run(self.key, use_case).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_keeps_its_id_for_ever() {
-        let route = route(&Method::PUT, "/api/v1/organizations/a/workspaces/b");
-        let id = command_id(Uuid::nil(), &route, "order-7");
-        assert_eq!(id.to_string(), "143de53c-47c4-509d-8707-b583df02e919");
-    }
 }
