@@ -57,7 +57,7 @@ ops:
 migrate *arguments="version":
     {{ platformctl }} migrate {{ arguments }}
 
-# Read tables from the log: list, rebuild, --verify, --as-of, rollback, parked
+# Read tables from the log: list, rebuild, --verify, --as-of, rollback, drop, parked
 replay *arguments="list":
     {{ platformctl }} replay {{ arguments }}
 

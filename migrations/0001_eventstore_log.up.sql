@@ -282,8 +282,11 @@ BEGIN
       EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;  -- another migration was faster
       END;
     END IF;
-    -- Whoever owns the tables may take the roles on.
-    EXECUTE format('GRANT %I TO %I', role, current_user);
+    -- Whoever owns the tables may take the roles on. Whom somebody with more power let do so
+    -- already need not be able to give them away.
+    IF current_setting('is_superuser')::boolean OR NOT pg_has_role(current_user, role, 'MEMBER') THEN
+      EXECUTE format('GRANT %I TO %I', role, current_user);
+    END IF;
   END LOOP;
 END $$;
 GRANT USAGE ON SCHEMA eventstore TO commonhold_app, commonhold_projector;

@@ -12,7 +12,7 @@ use std::{
 use cluster::{Cluster, ClusterError, Settings};
 use migrations::Role;
 use sqlx::{
-    PgPool, Row,
+    ConnectOptions, Connection, PgPool, Row,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -22,8 +22,12 @@ use crate::config::Config;
 
 /// The name of the database inside a private server.
 const NAME: &str = "commonhold";
-/// How long a command waits for another process that is starting its private server.
+/// How long to wait for a server that is about to be there: a private one that another process is
+/// starting or stopping, or the one named.
 const STARTING: Duration = Duration::from_secs(20);
+
+/// How long a first connection may take.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// How long a connection that comes back may be silent.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -43,6 +47,17 @@ pub enum DatabaseError {
          migrate up`"
     )]
     NoneYet(PathBuf),
+    /// It does not answer.
+    #[error(
+        "the database at {place} does not answer: {cause}; start it, or correct database.url \
+         (DATABASE_URL)"
+    )]
+    Silent {
+        /// Where it should be.
+        place: String,
+        /// Why not, in the words of the database or the system.
+        cause: String,
+    },
     /// The thread that started the server is gone.
     #[error("starting the private server was cut off")]
     CutOff,
@@ -114,7 +129,12 @@ impl Database {
                 move || Cluster::attach(&settings).map(|found| found.map(|it| it.url(NAME)));
             let found = tokio::task::spawn_blocking(attach).await;
             if let Some(url) = found.map_err(|_| DatabaseError::CutOff)?? {
-                return Self::at(&url);
+                let database = Self::at(&url)?;
+                match database.answers().await {
+                    // It is just stopping, with the process that had it.
+                    Err(_) if begun.elapsed() < STARTING => {}
+                    answer => return answer.map(|()| database),
+                }
             }
             match Self::open(config).await {
                 // Another process has it and is about to start or stop its server.
@@ -126,6 +146,18 @@ impl Database {
         }
     }
 
+    /// The URL of the configured database; none of a private server that does not run.
+    ///
+    /// # Errors
+    /// If the folder of the private server cannot be judged.
+    pub fn running_url(config: &Config) -> Result<Option<String>, DatabaseError> {
+        if let Some(url) = &config.database.url {
+            return Ok(Some(url.expose().to_owned()));
+        }
+        let found = Cluster::attach(&Settings::new(&config.database.data_dir))?;
+        Ok(found.map(|server| server.url(NAME)))
+    }
+
     /// A database at a URL.
     ///
     /// # Errors
@@ -134,6 +166,49 @@ impl Database {
         let options: PgConnectOptions =
             url.parse().map_err(|error: sqlx::Error| DatabaseError::Url(error.to_string()))?;
         Ok(Self { options: options.application_name("platformctl"), cluster: None })
+    }
+
+    /// Whether it answers, asked once: a pool would try again until its own patience ends, and
+    /// keep the cause to itself.
+    ///
+    /// # Errors
+    /// Where it does not, and why.
+    pub async fn answers(&self) -> Result<(), DatabaseError> {
+        let asked = timeout(ANSWER, self.options.connect()).await;
+        let cause = match asked {
+            Ok(Ok(connection)) => {
+                // Nothing was written: an unclean end loses nothing.
+                drop(connection.close().await);
+                return Ok(());
+            }
+            Ok(Err(error)) => words(&error),
+            Err(_) => format!("silent for {} seconds", ANSWER.as_secs()),
+        };
+        let place = self.options.get_socket().map_or_else(
+            || format!("{}:{}", self.options.get_host(), self.options.get_port()),
+            |socket| socket.display().to_string(),
+        );
+        Err(DatabaseError::Silent { place, cause })
+    }
+
+    /// Waits until it answers, as at the start of a machine, where both are started at once.
+    ///
+    /// # Errors
+    /// As [`Self::answers`], in the end.
+    pub async fn awaited(&self) -> Result<(), DatabaseError> {
+        let begun = Instant::now();
+        let mut told = false;
+        loop {
+            match self.answers().await {
+                Err(fault) if begun.elapsed() < STARTING => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(cause = %fault, "waiting for the database");
+                    }
+                }
+                answer => return answer,
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
     }
 
     /// Whether the server was started by this process, so that nobody else can be at work on it.
@@ -204,6 +279,15 @@ impl Database {
             tracing::warn!(cause = ?fault, "the private database did not stop cleanly");
         }
     }
+}
+
+/// What the database or the system said, and no more: where in its sources a server found the fault
+/// helps nobody.
+pub fn words(error: &sqlx::Error) -> String {
+    if let sqlx::Error::Io(fault) = error {
+        return fault.to_string();
+    }
+    error.as_database_error().map_or_else(|| error.to_string(), |refusal| refusal.message().into())
 }
 
 async fn lending_only_clean(options: PgConnectOptions, most: u32) -> sqlx::Result<PgPool> {

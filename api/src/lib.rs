@@ -30,6 +30,7 @@ pub mod jwks;
 pub mod key_use;
 pub mod lines;
 pub mod listing;
+pub mod log_keys;
 pub mod mail;
 pub mod metrics;
 pub mod modules;

@@ -13,7 +13,7 @@ use commands::{
 use domain::kernel::Position;
 use eventstore::{Leases, Postgres, Processes, Store};
 use projections::{Lagging, Positions, Reader, Runner, RunnerHandle};
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgPool, postgres::PgPoolOptions};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
@@ -39,6 +39,7 @@ use crate::{
     jwks,
     key_use::KeyUses,
     lines::Lines,
+    log_keys,
     mail::{self, MailPost, Mailer, Templates},
     metrics::Metrics,
     rate::{Limits, LoginGuard, LoginRules},
@@ -65,6 +66,9 @@ pub enum StartError {
     /// The key directory is not usable.
     #[error(transparent)]
     Keys(#[from] crate::crypto::keys::KeyError),
+    /// The key directory is not the one of this log.
+    #[error(transparent)]
+    LogKeys(#[from] crate::log_keys::LogKeysError),
     /// Password hashing cannot be set up.
     #[error(transparent)]
     Hashing(#[from] crate::crypto::password::HashError),
@@ -126,6 +130,23 @@ impl Platform {
         Self::over(database, config, clock, mailer).await
     }
 
+    /// Opens the keys of the log in a database, which is waited for. The first start makes them,
+    /// and is told by the second value.
+    ///
+    /// # Errors
+    /// If the database does not answer, or its log is sealed with another key.
+    pub async fn keys(
+        database: &Database,
+        config: &Config,
+        now_seconds: u64,
+    ) -> Result<(KeyDirectory, bool), StartError> {
+        database.awaited().await?;
+        let mut connection = database.owner().connect().await?;
+        let opened = log_keys::open(&mut connection, &config.keys.dir, now_seconds).await?;
+        connection.close().await?;
+        Ok(opened)
+    }
+
     /// Starts everything but the listener, over a database that is open already, with this way
     /// out for mails.
     ///
@@ -138,7 +159,7 @@ impl Platform {
         mailer: Arc<dyn Mailer>,
     ) -> Result<Self, StartError> {
         let built = built()?;
-        let (directory, _) = KeyDirectory::open(&config.keys.dir, clock.seconds())?;
+        let (directory, _) = Self::keys(&database, &config, clock.seconds()).await?;
         let master = directory.master()?;
         let keyring = Arc::new(Keyring::open(directory)?);
 

@@ -6,8 +6,8 @@
 pub enum MigrateError {
     /// The SQL of a migration failed; its transaction was rolled back and it is marked dirty.
     #[error(
-        "migration {label} failed, and everything it did was rolled back: mend the cause, then run \
-         `platformctl migrate force {stands_at}` and try again"
+        "migration {label} failed, and everything it did was rolled back: mend the cause{}, then run \
+         `platformctl migrate force {stands_at}` and try again", rights(.source)
     )]
     Failed {
         /// Which migration.
@@ -58,4 +58,15 @@ pub enum MigrateError {
     /// The database could not be asked.
     #[error("the database refused")]
     Database(#[from] sqlx::Error),
+}
+
+/// Where to read on if it is the role of the database that may not.
+fn rights(source: &sqlx::Error) -> &'static str {
+    let code = source.as_database_error().and_then(|refusal| refusal.code());
+    match code.as_deref() {
+        Some("42501") => {
+            " (\"The role of the database\" in docs/operations.md says what it must be able to do)"
+        }
+        _ => "",
+    }
 }

@@ -20,6 +20,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::{
     fold::{EventSet, Fault},
+    lock,
     module::Module,
     redacted::Redacted,
     sweep::{self, Swept},
@@ -343,6 +344,20 @@ impl Engine {
         Ok(())
     }
 
+    /// Clears what destroyed keys sealed, however long ago, for tables that follow no further.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub(crate) async fn clear_destroyed(
+        &mut self,
+        connection: &mut PgConnection,
+    ) -> Result<(), EngineError> {
+        for table in &mut self.tables {
+            table.clear_destroyed(connection).await?;
+        }
+        Ok(())
+    }
+
     /// What was flushed is committed.
     pub fn committed(&mut self) {
         self.parking.clear();
@@ -405,7 +420,7 @@ impl Engine {
             return self.checkpoint(connection, lease).await;
         }
         let mut transaction = connection.begin().await?;
-        lock_shared(&mut transaction, self.module.name).await?;
+        lock::shared(&mut transaction, self.module.name).await?;
         self.fold(&mut transaction, store, events).await?;
         self.flush(&mut transaction, lease).await?;
         failpoint("tables.commit");
@@ -436,6 +451,7 @@ impl Engine {
             self.folded = last.envelope.position;
         }
         let mut transaction = connection.begin().await?;
+        lock::shared(&mut transaction, self.module.name).await?;
         self.flush(&mut transaction, lease).await?;
         transaction.commit().await?;
         self.committed();
@@ -463,21 +479,4 @@ fn split(events: &[Stored]) -> Option<(&[Stored], &[Stored])> {
         Some(_) | None => events.get(..half)?.iter().rposition(ends_append)?,
     };
     events.split_at_checked(cut.saturating_add(1))
-}
-
-/// The number of a module's advisory lock: writers share it, a swap has it alone.
-pub(crate) fn lock_number(module: &str) -> i64 {
-    // FNV-1a: stable for ever, and no collision among a handful of module names.
-    let hash = module.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    i64::from_ne_bytes(hash.to_ne_bytes())
-}
-
-async fn lock_shared(connection: &mut PgConnection, module: &str) -> sqlx::Result<()> {
-    sqlx::query("SELECT pg_advisory_xact_lock_shared($1)")
-        .bind(lock_number(module))
-        .execute(connection)
-        .await?;
-    Ok(())
 }

@@ -6,10 +6,12 @@
 pub mod identity;
 pub mod organization;
 
+mod aside;
 mod column;
 mod copy;
 mod engine;
 mod fold;
+mod lock;
 mod module;
 mod page;
 mod query;
@@ -35,7 +37,8 @@ pub use page::{Page, PageRequest, QueryError};
 pub use reader::Reader;
 pub use redacted::Redacted;
 pub use replay::{
-    Difference, Observer, Phase, Progress, Replay, ReplayError, ReplayOptions, Status, Target,
+    Difference, Observer, Phase, Progress, Purpose, Replay, ReplayError, ReplayOptions, Status,
+    Target,
 };
 pub use row::{Row, Std};
 pub use runner::{Runner, RunnerHandle};

@@ -107,21 +107,35 @@ impl TableSql {
         )
     }
 
-    /// Clears columns in the rows sealed under keys. Rows cleared before, as those of a rebuild
-    /// are from the beginning, are not written again.
+    /// Clears columns in the rows sealed under keys.
     pub(crate) fn shred(&self, columns: &[&str]) -> String {
-        let nulls: Vec<_> = columns.iter().map(|column| format!("{column} = NULL")).collect();
-        format!(
-            "UPDATE {} SET {} WHERE key_id = ANY($1::text[]::uuid[]) AND num_nonnulls({}) > 0",
-            self.name,
-            nulls.join(", "),
-            columns.join(", ")
-        )
+        shred(&self.name, columns)
+    }
+
+    /// Clears columns in the rows sealed under any key that is destroyed.
+    pub(crate) fn shred_destroyed(&self, columns: &[&str]) -> String {
+        let destroyed = "SELECT key_id FROM eventstore.subject_keys WHERE destroyed_at IS NOT NULL";
+        clearing(&self.name, columns, &format!("key_id IN ({destroyed})"))
     }
 
     fn type_of(&self, column: &str) -> &str {
         self.types.iter().find(|(name, _)| name == column).map_or("text", |(_, of)| of)
     }
+}
+
+/// Clears columns of a table in the rows sealed under keys.
+pub(crate) fn shred(name: &str, columns: &[&str]) -> String {
+    clearing(name, columns, "key_id = ANY($1::text[]::uuid[])")
+}
+
+/// Rows cleared before, as those of a rebuild are from the beginning, are not written again.
+fn clearing(name: &str, columns: &[&str], condition: &str) -> String {
+    let nulls: Vec<_> = columns.iter().map(|column| format!("{column} = NULL")).collect();
+    format!(
+        "UPDATE {name} SET {} WHERE {condition} AND num_nonnulls({}) > 0",
+        nulls.join(", "),
+        columns.join(", ")
+    )
 }
 
 /// Every column of a row with its cast, [`Std`] last.

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use clap::Subcommand;
 
-use super::{Failure, Output};
+use super::{Exit, Failure, Output};
 use crate::{config, problem};
 
 /// Writes the documents that are made from code.
@@ -25,7 +25,15 @@ impl Docs {
             ("docs/configuration.md", config::markdown()),
             ("docs/problems.md", problem::markdown()),
         ] {
-            fs::write(root.join(file), text)?;
+            let path = root.join(file);
+            fs::write(&path, text).map_err(|error| {
+                let words = format!(
+                    "cannot write {}: {error}; run it in the folder of the sources, or name that \
+                     with --root",
+                    path.display()
+                );
+                Failure::new(Exit::Failure, words)
+            })?;
             output.words(&format!("wrote {file}"));
         }
         Ok(())

@@ -2,6 +2,8 @@
 
 use std::{fmt, process::ExitCode};
 
+use crate::database;
+
 /// The exit codes, the same for every subcommand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -64,15 +66,19 @@ impl fmt::Display for Failure {
     }
 }
 
-impl<E: std::error::Error> From<E> for Failure {
+impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(error) = source {
-            message.push_str(": ");
-            message.push_str(&error.to_string());
-            source = error.source();
+        let mut parts: Vec<String> = Vec::new();
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+        while let Some(error) = next {
+            let of_database = error.downcast_ref::<sqlx::Error>();
+            let part = of_database.map_or_else(|| error.to_string(), database::words);
+            // Some errors say what their source says.
+            if !parts.last().is_some_and(|before| before.contains(&part)) {
+                parts.push(part);
+            }
+            next = if of_database.is_some() { None } else { error.source() };
         }
-        Self { exit: Exit::Failure, message }
+        Self { exit: Exit::Failure, message: parts.join(": ") }
     }
 }

@@ -18,7 +18,10 @@ mod seed;
 mod serve;
 mod session;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -43,9 +46,9 @@ pub struct Common {
     /// Print data as JSON
     #[arg(long, global = true)]
     pub json: bool,
-    /// The folder of the configuration files
-    #[arg(long, global = true, value_name = "DIR", default_value = "config")]
-    pub config: PathBuf,
+    /// The folder of the configuration files; `config` unless named, where there is one
+    #[arg(long, global = true, value_name = "DIR")]
+    pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,7 +89,12 @@ impl Common {
     /// # Errors
     /// If it is not usable.
     pub fn load(&self) -> Result<Loaded, Failure> {
-        crate::config::load(&self.config, std::env::vars())
+        if let Some(named) = self.config.as_ref().filter(|named| !named.is_dir()) {
+            let words = format!("--config {}: there is no such folder", named.display());
+            return Err(Failure::new(Exit::Usage, words));
+        }
+        let folder = self.config.as_deref().unwrap_or(Path::new("config"));
+        crate::config::load(folder, std::env::vars())
             .map_err(|error| Failure::new(Exit::Usage, error.to_string()))
     }
 }

@@ -1,12 +1,15 @@
 //! `platformctl serve`.
 
+use std::io;
+
 use clap::Args;
 
-use super::{Common, Failure, Output};
+use super::{Common, Exit, Failure, Output};
 use crate::{
     clock::Clock,
     config::Config,
-    crypto::keys::KeyDirectory,
+    database::Database,
+    mail,
     platform::Platform,
     seed::Admin,
     serve::{Ended, Server, raise_descriptors, stop_signal},
@@ -27,7 +30,15 @@ impl Serve {
 }
 
 async fn serve(config: Config, output: &Output) -> Result<(), Failure> {
-    let (keys, first) = KeyDirectory::open(&config.keys.dir, Clock::system().seconds())?;
+    // From here on a stop is orderly: a signal during the start ends the process after it.
+    let stop = stop_signal()?;
+    raise_descriptors(config.http.max_connections);
+    let server = Server::bind(&config.http).await.map_err(|error| unbound(&config, &error))?;
+    let public_url = config.http.public_url.clone();
+    let outbox = config.mail.outbox_dir.clone();
+    let mailer = mail::mailer(&config.mail)?;
+    let database = Database::open(&config).await?;
+    let (keys, first) = Platform::keys(&database, &config, Clock::system().seconds()).await?;
     if first {
         let folder = keys.folder().display();
         output.words(&format!(
@@ -36,13 +47,7 @@ async fn serve(config: Config, output: &Output) -> Result<(), Failure> {
         ));
     }
     drop(keys);
-    // From here on a stop is orderly: a signal during the start ends the process after it.
-    let stop = stop_signal()?;
-    raise_descriptors(config.http.max_connections);
-    let server = Server::bind(&config.http).await?;
-    let public_url = config.http.public_url.clone();
-    let outbox = config.mail.outbox_dir.clone();
-    let platform = Platform::start(config, Clock::system()).await?;
+    let platform = Platform::over(database, config, Clock::system(), mailer).await?;
     tracing::info!(address = %server.address()?, "serving");
     if let Some(Admin { email, password }) = &platform.admin {
         output.words(&format!(
@@ -75,4 +80,17 @@ async fn serve(config: Config, output: &Output) -> Result<(), Failure> {
         tracing::warn!("some requests were not finished in time");
     }
     Ok(())
+}
+
+fn unbound(config: &Config, error: &io::Error) -> Failure {
+    let bind = &config.http.bind;
+    let words = if error.kind() == io::ErrorKind::AddrInUse {
+        format!(
+            "another process listens on {bind}: end it, or name another address in \
+             PLATFORM__HTTP__BIND (http.bind)"
+        )
+    } else {
+        format!("cannot listen on {bind} (http.bind, PLATFORM__HTTP__BIND): {error}")
+    };
+    Failure::new(Exit::Failure, words)
 }

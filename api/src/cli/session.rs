@@ -4,15 +4,20 @@ use std::time::Duration;
 
 use eventstore::{Postgres, Store};
 use sqlx::{PgPool, postgres::PgPoolOptions};
+use tokio::sync::watch;
 
 use super::{Common, Exit, Failure, Output};
 use crate::{
     clock::Clock,
     config::Config,
-    crypto::{digest::Digests, keys::KeyDirectory},
+    crypto::digest::Digests,
     database::{Database, DatabaseError},
+    log_keys,
     serve::stop_signal,
 };
+
+/// What a command ends with that was cut off wherever it was.
+pub(super) const CUT_OFF: &str = "interrupted";
 
 /// An open database, as its owner.
 pub(super) struct Session {
@@ -20,6 +25,7 @@ pub(super) struct Session {
     pub(super) database: Database,
     pub(super) pool: PgPool,
     pub(super) output: Output,
+    stop: watch::Sender<bool>,
 }
 
 /// Which database will do.
@@ -31,7 +37,8 @@ pub(super) enum Wanted {
     Any,
 }
 
-/// Opens the configured database, does the work, and closes it again, also when interrupted.
+/// Opens the configured database, does the work, and closes it again, also when interrupted. Work
+/// that asked for [`Session::stopping`] ends by itself then; only a second signal cuts it off.
 ///
 /// A running platform is visited; if none runs on a private database, its server is started for
 /// as long as the work takes.
@@ -54,16 +61,27 @@ pub(super) fn session<T>(
             let exit = if none { Exit::NotFound } else { Exit::Failure };
             Failure { exit, ..Failure::from(error) }
         })?;
+        database.answers().await?;
         let pool = PgPoolOptions::new()
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(10))
             .connect_lazy_with(database.owner());
-        let session = Session { config, database, pool, output: *output };
+        let session =
+            Session { config, database, pool, output: *output, stop: watch::channel(false).0 };
+        let interrupted = async {
+            stop.await;
+            if session.stop.receiver_count() > 0 {
+                session.stop.send_replace(true);
+                output.words("stopping; another interrupt ends this at once");
+                stop_signal()?.await;
+            }
+            Err(Failure::new(Exit::Interrupted, CUT_OFF))
+        };
         let outcome = tokio::select! {
             // The work goes first: it may have more to say about being interrupted.
             biased;
             outcome = work(&session) => outcome,
-            () = stop => Err(Failure::new(Exit::Interrupted, "interrupted")),
+            cut_off = interrupted => cut_off,
         };
         session.pool.close().await;
         session.database.close().await;
@@ -72,6 +90,11 @@ pub(super) fn session<T>(
 }
 
 impl Session {
+    /// Tells when to stop.
+    pub(super) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
     /// The log, with the keys that open it.
     ///
     /// # Errors
@@ -87,7 +110,9 @@ impl Session {
     pub(super) async fn log(&self) -> Result<(Store, Digests), Failure> {
         self.require_migrated().await?;
         let now = Clock::system().seconds();
-        let (keys, first) = KeyDirectory::open(&self.config.keys.dir, now)?;
+        let mut connection = self.pool.acquire().await?;
+        let (keys, first) = log_keys::open(&mut connection, &self.config.keys.dir, now).await?;
+        drop(connection);
         if first {
             let folder = keys.folder().display();
             self.output.words(&format!("new keys were made in {folder}; back them up"));

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use url::Url;
 
-use super::{Config, Environment, MailAdapter, Nats, Secret};
+use super::{Config, Database, Environment, MailAdapter, Nats, Secret};
 
 /// Below this, argon2id does not reach the least that ASVS 5 accepts (46 MiB in one pass).
 const PASSWORD_MIN_KIB_PASSES: u64 = 47_104;
@@ -14,6 +14,7 @@ pub(super) fn unsafe_values(config: &Config) -> Vec<(&'static str, String)> {
     let mut faults = Faults(Vec::new());
     faults.http(config);
     faults.others(config);
+    faults.database(&config.database);
     faults.nats(&config.nats);
     if config.environment == Environment::Production {
         faults.production(config);
@@ -128,6 +129,12 @@ impl Faults {
             self.refuse_if(zero(rate), key, "must be at least 1");
         }
         self.refuse_if(limits.max_keys < 100, "rate_limit.max_keys", "must be at least 100");
+    }
+
+    fn database(&mut self, database: &Database) {
+        let url = database.url.as_ref().and_then(|url| Url::parse(url.expose()).ok());
+        let other = url.is_some_and(|url| !matches!(url.scheme(), "postgres" | "postgresql"));
+        self.refuse_if(other, "database.url", "must begin with postgres://");
     }
 
     fn nats(&mut self, nats: &Nats) {
@@ -277,6 +284,14 @@ mod tests {
     #[test]
     fn unusable_values_are_refused_everywhere() {
         assert_eq!(keys(|config| config.http.bind = "localhost".into()), ["http.bind"]);
+        for (url, refused) in [
+            ("mysql://a/b", &["database.url"][..]),
+            ("postgres://a/b", &[]),
+            ("postgresql:///b?host=/run", &[]),
+        ] {
+            let found = keys(|config| config.database.url = Some(url.to_owned().into()));
+            assert_eq!(found, refused, "{url}");
+        }
         for url in ["https://a.example.org/", "ftp://a", "https://a.example.org/x", "a"] {
             let refused = keys(|config| config.http.public_url = url.into());
             assert_eq!(refused, ["http.public_url"], "{url}");

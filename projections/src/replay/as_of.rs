@@ -1,14 +1,22 @@
 //! The tables as they stood at a moment, in a schema of their own.
 
 use domain::kernel::{Position, Timestamp};
-use eventstore::Leases;
+use eventstore::{Lease, Leases, ParkedEvents};
+use sqlx::Connection;
 
-use super::{Observer, Replay, ReplayError, ReplayOptions, Target, shadow};
-use crate::module::Module;
+use super::{
+    Observer, Replay, ReplayError, ReplayOptions, Target,
+    shadow::{self, Shadow, former, next},
+};
+use crate::{
+    engine::Engine,
+    lock,
+    module::{MODULES, Module},
+};
 
 impl Replay {
     /// Makes modules' tables as of a moment in a new schema. Personal data erased since then
-    /// stays erased.
+    /// stays erased, and what is erased later is cleared there as well.
     ///
     /// # Errors
     /// If the schema exists or cannot be called that, or the log cannot be read.
@@ -24,6 +32,10 @@ impl Replay {
         if !starts || schema.len() > 40 || !schema.chars().all(fits) || schema.starts_with("pg_") {
             return Err(ReplayError::BadSchema(schema.to_owned()));
         }
+        let taken = |module: &&Module| [next(module), former(module)].contains(&schema.to_owned());
+        if MODULES.iter().any(taken) {
+            return Err(ReplayError::Reserved(schema.to_owned()));
+        }
         let (first, others) =
             modules.split_first().ok_or_else(|| ReplayError::UnknownModule("(none)".to_owned()))?;
         // Each module is made in a schema of its own, then moved into the one asked for.
@@ -36,31 +48,76 @@ impl Replay {
             }
         }
         let position = match target {
-            Target::Position(position) => self.whole_append(position).await?,
+            Target::Position(asked) => {
+                let head = self.store.head().await?;
+                if asked > head {
+                    return Err(ReplayError::Beyond { asked, head });
+                }
+                self.whole_append(asked).await?
+            }
             Target::Time(at) => self.recorded_until(at).await?,
         };
-        self.make(first, position, schema, observe).await?;
-        for (module, own) in others {
-            self.make(module, position, &own, observe).await?;
-            for table in module.tables {
-                let sql = format!("ALTER TABLE \"{own}\".{} SET SCHEMA \"{schema}\"", table.name);
-                sqlx::raw_sql(crate::sql::own(&sql)).execute(&mut connection).await?;
+        let parts: Vec<_> = std::iter::once((*first, schema.to_owned())).chain(others).collect();
+        for (module, own) in &parts {
+            if let Err(fault) = self.make(module, position, (own, schema), observe).await {
+                // What is not complete is of no use, and would be in the way of another try.
+                for (_, own) in &parts {
+                    let _ = self.drop_aside(own).await;
+                }
+                return Err(fault);
             }
-            shadow::drop_schema(&mut connection, &own).await?;
         }
         Ok(position)
     }
 
+    /// Makes a module's tables in a schema of its own and moves them to where they are wanted.
     async fn make(
         &self,
         module: &'static Module,
         position: Position,
-        schema: &str,
+        (own, schema): (&str, &str),
         observe: Observer<'_>,
     ) -> Result<(), ReplayError> {
-        let mut made = self.open_shadow(module, schema, &ReplayOptions::default()).await?;
-        self.fill(module, &mut made, position, observe).await?;
-        Ok(Leases::remove(&mut made.connection, &made.lease).await?)
+        let mut made = self.open_shadow(module, own, &ReplayOptions::default()).await?;
+        let work = async {
+            self.fill(module, &mut made, position, observe).await?;
+            self.finish(module, &mut made, position, schema).await
+        };
+        let outcome = work.await;
+        self.given_back(&mut made, outcome).await
+    }
+
+    /// Lets go of tables that follow no further.
+    async fn finish(
+        &self,
+        module: &'static Module,
+        made: &mut Shadow,
+        position: Position,
+        schema: &str,
+    ) -> Result<(), ReplayError> {
+        let Shadow { schema: own, lease, connection, .. } = made;
+        let parked = ParkedEvents::new(self.pool.clone()).list(Some((module.name, own))).await?;
+        let parked: Vec<_> = parked.iter().map(|event| event.position).collect();
+        let mut transaction = connection.begin().await?;
+        lock::alone(&mut transaction, module.name).await?;
+        Leases::advance(&mut transaction, lease, position).await?;
+        // Nobody will try these again.
+        ParkedEvents::release(&mut transaction, module.name, own, &parked).await?;
+        if own != schema {
+            for table in module.tables {
+                let sql = format!("ALTER TABLE \"{own}\".{} SET SCHEMA \"{schema}\"", table.name);
+                sqlx::raw_sql(crate::sql::own(&sql)).execute(&mut *transaction).await?;
+            }
+            shadow::drop_schema(&mut transaction, own).await?;
+            Leases::rename(&mut transaction, module.name, own, schema).await?;
+        }
+        transaction.commit().await?;
+        let kept = Lease { target: schema.to_owned(), ..lease.clone() };
+        self.leases().release(&kept).await?;
+        // From now on whoever writes the live tables clears in these what is erased, and passes
+        // them over no more; what was erased while they were made is cleared here.
+        let mut engine = Engine::open(connection, module, schema, &[]).await?;
+        Ok(engine.clear_destroyed(connection).await?)
     }
 
     /// The end of the last append that lies wholly at or before a position.

@@ -6,18 +6,21 @@
 mod as_of;
 mod parked;
 mod shadow;
+mod status;
+mod stop;
 mod swap;
 mod verify;
 
 use domain::kernel::{Position, Timestamp};
 use eventstore::{Fenced, Leases, Store, Unavailable};
 use sqlx::{ConnectOptions, PgConnection, PgPool, postgres::PgConnectOptions};
+use tokio::sync::watch;
 
-use crate::{
-    engine::EngineError,
-    module::{MODULES, Module},
-};
+use crate::{engine::EngineError, module::Module};
 
+use self::shadow::next;
+
+pub use status::{Purpose, Status};
 pub use verify::Difference;
 
 /// The tool that rebuilds.
@@ -26,6 +29,7 @@ pub struct Replay {
     store: Store,
     pool: PgPool,
     options: PgConnectOptions,
+    stop: watch::Receiver<bool>,
 }
 
 /// How to rebuild.
@@ -97,37 +101,6 @@ pub struct Progress {
 /// Hears of progress.
 pub type Observer<'o> = &'o mut (dyn FnMut(Progress) + Send);
 
-/// A module's tables as operators see them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
-    /// The module.
-    pub module: String,
-    /// The schema.
-    pub target: String,
-    /// Up to where the log is folded.
-    pub position: Position,
-    /// The last position of the log.
-    pub head: Position,
-    /// Events waiting behind a fault.
-    pub parked: usize,
-    /// Whether the folds changed since the tables were made: a rebuild is due.
-    pub outdated: bool,
-}
-
-impl Status {
-    /// Live tables that no event has reached yet.
-    fn untouched(module: &Module, head: Position) -> Self {
-        Self {
-            module: module.name.to_owned(),
-            target: module.name.to_owned(),
-            position: Position(0),
-            head,
-            parked: 0,
-            outdated: false,
-        }
-    }
-}
-
 /// Why a replay stopped. The live tables are as before.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
@@ -144,8 +117,28 @@ pub enum ReplayError {
     #[error("the former tables of {0} were made by another version; roll back with that binary")]
     OtherVersion(String),
     /// The schema is there already.
-    #[error("the schema {0} exists; drop it or name another")]
+    #[error(
+        "the schema {0} exists; name another, or drop it first (`platformctl replay drop {0}`, if \
+         a replay made it)"
+    )]
     SchemaExists(String),
+    /// Rebuilds need the name.
+    #[error("a rebuild calls its tables {0}; name another schema")]
+    Reserved(String),
+    /// No replay made the schema, or it is live.
+    #[error("no replay left a schema {0} to drop; `platformctl replay list` shows them")]
+    NotAside(String),
+    /// The log does not reach so far.
+    #[error("there is no position {asked} yet: the log ends at {head}")]
+    Beyond {
+        /// What was asked for.
+        asked: Position,
+        /// The last position of the log.
+        head: Position,
+    },
+    /// It was told to stop.
+    #[error("stopped before it was done")]
+    Stopped,
     /// The schema cannot be called that.
     #[error("a schema's name has lower-case letters, digits and underscores, not {0}")]
     BadSchema(String),
@@ -181,8 +174,8 @@ impl From<Fenced> for ReplayError {
 impl Replay {
     /// A tool for the database behind the options; they must belong to the tables' owner.
     #[must_use]
-    pub const fn new(store: Store, pool: PgPool, options: PgConnectOptions) -> Self {
-        Self { store, pool, options }
+    pub fn new(store: Store, pool: PgPool, options: PgConnectOptions) -> Self {
+        Self { store, pool, options, stop: watch::channel(false).1 }
     }
 
     /// The module of a name.
@@ -191,41 +184,6 @@ impl Replay {
     /// If there is none.
     pub fn module(name: &str) -> Result<&'static Module, ReplayError> {
         crate::module(name).ok_or_else(|| ReplayError::UnknownModule(name.to_owned()))
-    }
-
-    /// Every module's tables, live and otherwise.
-    ///
-    /// # Errors
-    /// If the database cannot be reached.
-    pub async fn status(&self) -> Result<Vec<Status>, ReplayError> {
-        let head = self.store.head().await?;
-        let known = self.leases().list().await?;
-        let parked = self.parked().await?;
-        let mut list = Vec::new();
-        for module in MODULES {
-            let live = |p: &&eventstore::Progress| {
-                (p.consumer.as_str(), p.target.as_str()) == (module.name, module.name)
-            };
-            if !known.iter().any(|progress| live(&progress)) {
-                list.push(Status::untouched(module, head));
-            }
-            let of = known.iter().filter(|progress| progress.consumer == module.name);
-            for progress in of {
-                let waits = |p: &&eventstore::Parked| {
-                    (&p.consumer, &p.target) == (&progress.consumer, &progress.target)
-                };
-                list.push(Status {
-                    module: module.name.to_owned(),
-                    target: progress.target.clone(),
-                    position: progress.position,
-                    head,
-                    parked: parked.iter().filter(waits).count(),
-                    outdated: progress.fingerprint != module.fingerprint()
-                        && !progress.fingerprint.is_empty(),
-                });
-            }
-        }
-        Ok(list)
     }
 
     /// Rebuilds a module's tables beside the live ones, compares, and swaps them in. The log is
@@ -240,10 +198,15 @@ impl Replay {
         options: &ReplayOptions,
         observe: Observer<'_>,
     ) -> Result<Vec<Difference>, ReplayError> {
-        let mut shadow = self.shadow(module, options, observe).await?;
-        let differences = self.compare(module, &mut shadow, observe).await?;
-        self.promote(module, &mut shadow, observe).await?;
-        Ok(differences)
+        let mut shadow = self.open_shadow(module, &next(module), options).await?;
+        let work = async {
+            self.fill_to_head(module, &mut shadow, observe).await?;
+            let differences = self.compare(module, &mut shadow, observe).await?;
+            self.promote(module, &mut shadow, observe).await?;
+            Ok(differences)
+        };
+        let outcome = work.await;
+        self.given_back(&mut shadow, outcome).await
     }
 
     /// Rebuilds a module's tables beside the live ones, compares, and throws them away.
@@ -256,8 +219,13 @@ impl Replay {
         options: &ReplayOptions,
         observe: Observer<'_>,
     ) -> Result<Vec<Difference>, ReplayError> {
-        let mut shadow = self.shadow(module, options, observe).await?;
-        let differences = self.compare(module, &mut shadow, observe).await?;
+        let mut shadow = self.open_shadow(module, &next(module), options).await?;
+        let work = async {
+            self.fill_to_head(module, &mut shadow, observe).await?;
+            self.compare(module, &mut shadow, observe).await
+        };
+        let outcome = work.await;
+        let differences = self.given_back(&mut shadow, outcome).await?;
         shadow.discard().await?;
         Ok(differences)
     }

@@ -7,6 +7,7 @@ use sqlx::Connection;
 use super::{Replay, ReplayError};
 use crate::{
     engine::Engine,
+    lock,
     module::Module,
     sweep::{self, Swept},
 };
@@ -42,10 +43,7 @@ impl Replay {
         let mut connection = self.connect().await?;
         let mut transaction = connection.begin().await?;
         // Alone, so that no batch folds onto the same rows meanwhile.
-        sqlx::query("SELECT pg_advisory_xact_lock($1)")
-            .bind(crate::engine::lock_number(module.name))
-            .execute(&mut *transaction)
-            .await?;
+        lock::alone(&mut transaction, module.name).await?;
         // The live runner drops its rows in memory: they change under it.
         let Some(lease) = Leases::fence(&mut transaction, module.name, module.name).await? else {
             return Ok(0);

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Observer, Phase, Progress, Replay, ReplayError, ReplayOptions};
 use crate::{
     engine::{Engine, EngineError},
+    lock,
     module::Module,
     sql::own,
 };
@@ -37,19 +38,17 @@ pub(crate) fn former(module: &Module) -> String {
 
 impl Replay {
     /// Makes, or goes on making, a module's next tables up to the head of the log.
-    pub(super) async fn shadow(
+    pub(super) async fn fill_to_head(
         &self,
         module: &'static Module,
-        options: &ReplayOptions,
+        shadow: &mut Shadow,
         observe: Observer<'_>,
-    ) -> Result<Shadow, ReplayError> {
-        let mut shadow = self.open_shadow(module, &next(module), options).await?;
+    ) -> Result<(), ReplayError> {
         let head = self.store.head().await?;
-        self.fill(module, &mut shadow, head, observe).await?;
+        self.fill(module, shadow, head, observe).await?;
         // What came in while the indexes were made.
         let head = self.store.head().await?;
-        self.fold_to(module, &mut shadow, head, observe).await?;
-        Ok(shadow)
+        self.fold_to(module, shadow, head, observe).await
     }
 
     /// Opens a schema for a module's tables, fresh unless an earlier try left it half done.
@@ -105,7 +104,7 @@ impl Replay {
         let (position, phase) = (shadow.position, Phase::Indexing);
         observe(Progress { module: module.name, phase, position, target });
         let Shadow { schema, lease, connection, .. } = &mut *shadow;
-        match self.leases().keeping(lease, index(connection, module, schema)).await {
+        match self.leases().keeping(lease, self.unless_stopped(index(connection, module, schema))).await {
             Err(ReplayError::Engine(EngineError::Database(cause))) if cause.is_refusal() => {
                 tracing::warn!(module = module.name, schema = shadow.schema, %cause,
                     "the log disagrees about a unique value: folding again with the indexes first");
@@ -114,7 +113,7 @@ impl Replay {
         }
         let Shadow { schema, lease, engine, connection, position, .. } = &mut *shadow;
         *lease = begin(module, lease, connection).await?;
-        self.leases().keeping(lease, index(connection, module, schema)).await?;
+        self.leases().keeping(lease, self.unless_stopped(index(connection, module, schema))).await?;
         *engine = Engine::open(connection, module, schema, &[]).await?;
         *position = lease.position;
         self.fold_to(module, shadow, target, observe).await
@@ -135,10 +134,14 @@ impl Replay {
             observe(Progress { module: module.name, phase: Phase::Folding, position, target });
             let Some(span) = log.next().await? else { break };
             shadow.engine.fold_span(&mut shadow.connection, &self.store, &span).await?;
-            if shadow.engine.pending() >= shadow.options.rows {
+            let stopping = self.is_stopping();
+            if stopping || shadow.engine.pending() >= shadow.options.rows {
                 self.write(module, shadow).await?;
             } else {
                 self.leases().renew(&shadow.lease).await?;
+            }
+            if stopping {
+                return Err(ReplayError::Stopped);
             }
         }
         if log.position() > shadow.position {
@@ -188,6 +191,7 @@ impl Shadow {
     /// Throws the tables away, unless they are another's by now.
     pub(super) async fn discard(mut self) -> Result<(), ReplayError> {
         let mut transaction = self.connection.begin().await?;
+        lock::alone(&mut transaction, &self.lease.consumer).await?;
         drop_schema(&mut transaction, &self.schema).await?;
         Leases::remove(&mut transaction, &self.lease).await?;
         Ok(transaction.commit().await?)
@@ -222,10 +226,12 @@ async fn begin(
 ) -> Result<Lease, ReplayError> {
     let schema = &lease.target;
     let mut transaction = connection.begin().await?;
+    lock::alone(&mut transaction, module.name).await?;
     drop_schema(&mut transaction, schema).await?;
     let sql = format!(
         "CREATE SCHEMA \"{schema}\";
-         GRANT USAGE ON SCHEMA \"{schema}\" TO commonhold_app, commonhold_operator;
+         GRANT USAGE ON SCHEMA \"{schema}\"
+           TO commonhold_app, commonhold_operator, commonhold_projector;
          SET LOCAL search_path = \"{schema}\", public"
     );
     sqlx::raw_sql(own(&sql)).execute(&mut *transaction).await?;
@@ -234,6 +240,11 @@ async fn begin(
         let sql = found.ok_or_else(|| missing(module, table.name))?;
         sqlx::raw_sql(own(sql.table)).execute(&mut *transaction).await?;
     }
+    // Whoever writes the live tables clears here too what must be forgotten.
+    let grant = format!(
+        "GRANT SELECT, UPDATE, DELETE ON ALL TABLES IN SCHEMA \"{schema}\" TO commonhold_projector"
+    );
+    sqlx::raw_sql(own(&grant)).execute(&mut *transaction).await?;
     // Ours still: what was dropped may be in the making by whoever took over meanwhile.
     let lease = Leases::restart(&mut transaction, lease, &module.fingerprint()).await?;
     transaction.commit().await?;
@@ -256,7 +267,11 @@ async fn index(
         return Ok(());
     }
     let mut transaction = connection.begin().await?;
-    let path = format!("SET LOCAL search_path = \"{schema}\", public");
+    // The files grant what is granted, from here on.
+    let path = format!(
+        "SET LOCAL search_path = \"{schema}\", public;
+         REVOKE ALL ON ALL TABLES IN SCHEMA \"{schema}\" FROM commonhold_projector"
+    );
     sqlx::raw_sql(own(&path)).execute(&mut *transaction).await?;
     for table in module.tables {
         let found = migrations::read_table(module.name, table.name);

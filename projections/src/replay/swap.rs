@@ -9,7 +9,7 @@ use super::{
     Observer, Phase, Progress, Replay, ReplayError, ReplayOptions,
     shadow::{Shadow, drop_schema, exists, former, next},
 };
-use crate::{module::Module, sql::own};
+use crate::{lock, module::Module, sql::own};
 
 /// How often the tables are asked for before giving up.
 const TRIES: u32 = 50;
@@ -23,6 +23,9 @@ impl Replay {
         observe: Observer<'_>,
     ) -> Result<(), ReplayError> {
         for _ in 0..TRIES {
+            if self.is_stopping() {
+                return Err(ReplayError::Stopped);
+            }
             let head = self.store.head().await?;
             self.fold_to(module, shadow, head, observe).await?;
             observe(Progress {
@@ -67,6 +70,7 @@ impl Replay {
         // Nobody must be making the next tables while the former ones take their name.
         self.lease(module, &next(module)).await?;
         let mut transaction = connection.begin().await?;
+        lock::alone(&mut transaction, module.name).await?;
         // The former tables become the next ones, and are promoted like any others.
         drop_schema(&mut transaction, &next(module)).await?;
         let rename = format!("ALTER SCHEMA {} RENAME TO {}", former(module), next(module));
@@ -117,10 +121,7 @@ async fn exchange(
 ) -> Result<bool, ReplayError> {
     let (live, next, former) = (module.name, next(module), former(module));
     // Alone: no runner is inside a batch, no careful reader between two statements.
-    sqlx::query("SELECT pg_advisory_xact_lock($1)")
-        .bind(crate::engine::lock_number(module.name))
-        .execute(&mut *transaction)
-        .await?;
+    lock::alone(transaction, module.name).await?;
     // Ours still: a rebuild that took over meanwhile may have begun the tables anew.
     let position: Option<i64> = sqlx::query_scalar(
         "SELECT position FROM eventstore.checkpoints
@@ -142,7 +143,11 @@ async fn exchange(
         return Ok(false);
     }
     lock(transaction, module, "ACCESS EXCLUSIVE").await?;
-    let fresh = format!("DROP SCHEMA IF EXISTS {former} CASCADE; CREATE SCHEMA {former}");
+    // Whoever writes the live tables clears in the former ones what must be forgotten.
+    let fresh = format!(
+        "DROP SCHEMA IF EXISTS {former} CASCADE; CREATE SCHEMA {former};
+         GRANT USAGE ON SCHEMA {former} TO commonhold_projector"
+    );
     sqlx::raw_sql(own(&fresh)).execute(&mut *transaction).await?;
     for (from, to) in [(live, former.as_str()), (next.as_str(), live)] {
         for table in module.tables {

@@ -51,10 +51,17 @@ impl Replay {
         if position < shadow.position {
             // The live tables are behind: they cannot be compared before they caught up.
             live.rollback().await?;
-            self.leases().keeping(&shadow.lease, self.await_live(module, shadow.position)).await?;
+            let caught_up = self.unless_stopped(self.await_live(module, shadow.position));
+            self.leases().keeping(&shadow.lease, caught_up).await?;
             return Box::pin(self.compare(module, shadow, observe)).await;
         }
         self.fold_to(module, shadow, position, observe).await?;
+        // A snapshot of the shadow too: what is erased from now on is cleared there as well, while
+        // that of the live tables still shows it.
+        let Shadow { schema, lease, connection, .. } = shadow;
+        let mut rebuilt = connection.begin().await?;
+        let snapshot = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1";
+        sqlx::raw_sql(snapshot).execute(&mut *rebuilt).await?;
         observe(Progress {
             module: module.name,
             phase: Phase::Verifying,
@@ -62,16 +69,16 @@ impl Replay {
             target: position,
         });
         failpoint("rebuild.verify");
-        let Shadow { schema, lease, connection, .. } = shadow;
         let compared = async {
             let mut found = Vec::new();
             for table in module.tables {
                 let live = (&mut *live, module.name);
-                found.extend(differences(live, (&mut *connection, schema), table).await?);
+                found.extend(differences(live, (&mut *rebuilt, schema), table).await?);
             }
             Ok::<_, ReplayError>(found)
         };
-        let found = self.leases().keeping(lease, compared).await?;
+        let found = self.leases().keeping(lease, self.unless_stopped(compared)).await?;
+        rebuilt.rollback().await?;
         live.rollback().await?;
         Ok(found)
     }

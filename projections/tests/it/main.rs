@@ -1,6 +1,8 @@
 //! The read model on a real PostgreSQL.
 
 #[cfg(test)]
+mod aside;
+#[cfg(test)]
 mod causes;
 #[cfg(test)]
 mod history;

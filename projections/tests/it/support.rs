@@ -48,7 +48,7 @@ impl World {
                 CREATE ROLE commonhold_test_owner;
             END IF;
             GRANT commonhold_app, commonhold_operator, commonhold_projector
-                TO commonhold_test_owner WITH ADMIN OPTION;
+                TO commonhold_test_owner;
             EXECUTE format('ALTER DATABASE %I OWNER TO commonhold_test_owner', current_database());
         END $$";
         sqlx::raw_sql(sql).execute(&db.pool).await.unwrap();

@@ -190,9 +190,27 @@ async fn address(bind: &str) -> Check {
     let name = "address";
     match TcpListener::bind(bind).await {
         Ok(_) => Check::ok(name, format!("{bind} is free: no platform serves here")),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            Check::ok(name, format!("{bind} is in use, as while the platform serves"))
-        }
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => match serves(bind).await {
+            true => Check::ok(name, format!("a platform serves on {bind}")),
+            false => Check::failed(
+                name,
+                format!("{bind} is in use, and no platform answers there"),
+                "end what listens there, or name another address in PLATFORM__HTTP__BIND \
+                 (http.bind)",
+            ),
+        },
         Err(error) => Check::failed(name, format!("{bind}: {error}"), "change http.bind"),
     }
+}
+
+/// Whether a platform answers at an address.
+async fn serves(bind: &str) -> bool {
+    let Ok(client) = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build() else {
+        return false;
+    };
+    let Ok(answer) = client.get(format!("http://{bind}/healthz")).send().await else {
+        return false;
+    };
+    let report = answer.json::<serde_json::Value>().await.unwrap_or_default();
+    report.get("status").is_some_and(|status| status == "ok")
 }

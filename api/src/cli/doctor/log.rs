@@ -1,12 +1,15 @@
 //! The log and the read tables: whether the schema fits, the keys open, nothing waits.
 
-use domain::kernel::KeyId;
 use projections::{MODULES, Replay, Status};
 use sqlx::{PgConnection, PgPool, postgres::PgPoolOptions};
-use uuid::Uuid;
 
 use super::{Check, unanswered};
-use crate::{config::Config, crypto::keys::KeyDirectory, database::Database};
+use crate::{
+    config::Config,
+    crypto::keys::KeyDirectory,
+    database::Database,
+    log_keys::{self, Fit, LogKeysError},
+};
 
 /// Tables further behind than this are more than a moment late.
 const LATE: i64 = 1_000;
@@ -66,23 +69,16 @@ async fn immutable(connection: &mut PgConnection) -> Check {
 /// That the master key is the one the subjects' keys were wrapped with.
 async fn master_key(connection: &mut PgConnection, config: &Config) -> Check {
     let name = "master key";
-    let sql = "SELECT key_id, wrapped FROM eventstore.subject_keys WHERE wrapped IS NOT NULL
-        ORDER BY created_at DESC LIMIT 1";
-    let stored = sqlx::query_as::<_, (Uuid, Vec<u8>)>(sql).fetch_optional(connection).await;
-    let (id, wrapped) = match stored {
-        Ok(Some(stored)) => stored,
-        Ok(None) => return Check::ok(name, "no personal data yet that it would have to open"),
-        Err(error) => return unanswered(name, &error),
-    };
     let restore = "bring the right one back with `platformctl keys restore BACKUP`: without it \
                    personal data is lost";
-    if !config.keys.dir.join("master.key").exists() {
-        return Check::failed(name, "there is none, but the log holds personal data", restore);
-    }
-    let master = KeyDirectory::open(&config.keys.dir, 0).and_then(|(keys, _)| keys.master());
-    match master.map(|master| master.wrapping().opens(KeyId::from_uuid(id), &wrapped)) {
-        Ok(true) => Check::ok(name, "opens the log's personal data"),
-        Ok(false) => Check::failed(name, "does not open the log's personal data", restore),
+    match log_keys::fit(connection, &config.keys.dir).await {
+        Ok(Fit::Unsealed) => Check::ok(name, "no personal data yet that it would have to open"),
+        Ok(Fit::Opens) => Check::ok(name, "opens the log's personal data"),
+        Ok(Fit::Missing) => {
+            Check::failed(name, "there is none, but the log holds personal data", restore)
+        }
+        Ok(Fit::Other) => Check::failed(name, "does not open the log's personal data", restore),
+        Err(LogKeysError::Sql(error)) => unanswered(name, &error),
         Err(error) => Check::failed(name, error.to_string(), restore),
     }
 }

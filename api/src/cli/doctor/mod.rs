@@ -15,7 +15,10 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
 use super::{Common, Exit, Failure, Output};
-use crate::{config::Config, database::Database};
+use crate::{
+    config::Config,
+    database::{Database, words},
+};
 
 /// A server that takes longer to answer is as good as none.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -98,7 +101,7 @@ async fn examine(config: &Config) -> Vec<Check> {
                     // Nothing was written: an unclean end loses nothing.
                     drop(connection.close().await);
                 }
-                Ok(Err(error)) => checks.push(unreachable(error.to_string())),
+                Ok(Err(error)) => checks.push(unreachable(words(&error))),
                 Err(_) => checks.push(unreachable("no answer in ten seconds".to_owned())),
             }
             database.close().await;

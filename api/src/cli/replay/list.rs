@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use projections::{MODULES, Replay as Tool, Status};
-use serde::Serialize;
+use projections::{Purpose, Replay as Tool, Status};
+use serde::{Serialize, Serializer};
 use tokio::time::sleep;
 
 use super::{failure, progress::per_second};
@@ -16,6 +16,9 @@ const WATCHED: Duration = Duration::from_secs(1);
 struct Listed {
     module: String,
     schema: String,
+    /// What the tables are for.
+    #[serde(serialize_with = "purpose")]
+    purpose: Purpose,
     position: i64,
     head: i64,
     lag: i64,
@@ -28,7 +31,8 @@ struct Listed {
 pub(super) async fn list(tool: &Tool, output: &Output) -> Result<(), Failure> {
     let (seen, since) = (tool.status().await.map_err(failure)?, Instant::now());
     let mut listed: Vec<_> = seen.iter().map(Listed::from).collect();
-    if listed.iter().any(|one| one.lag > 0) {
+    // Former tables and those of a moment lag for good.
+    if seen.iter().any(|one| one.purpose.follows() && one.position < one.head) {
         sleep(WATCHED).await;
         let later = tool.status().await.map_err(failure)?;
         let seconds = since.elapsed().as_secs_f64();
@@ -46,11 +50,16 @@ pub(super) async fn list(tool: &Tool, output: &Output) -> Result<(), Failure> {
     })
 }
 
+fn purpose<S: Serializer>(purpose: &Purpose, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(purpose.as_str())
+}
+
 impl From<&Status> for Listed {
     fn from(status: &Status) -> Self {
         Self {
             module: status.module.clone(),
             schema: status.target.clone(),
+            purpose: status.purpose,
             position: status.position.0,
             head: status.head.0,
             lag: status.head.0.saturating_sub(status.position.0),
@@ -63,10 +72,12 @@ impl From<&Status> for Listed {
 
 impl Listed {
     fn cells(&self) -> [String; 8] {
-        let note = match (self.outdated, MODULES.iter().any(|module| module.name == self.schema)) {
-            (true, _) => "outdated: rebuild it",
-            (false, true) => "live",
-            (false, false) => "aside",
+        let note = match (self.purpose, self.outdated) {
+            (Purpose::Live, true) => "outdated: rebuild it",
+            (Purpose::Live, false) => "live",
+            (Purpose::Next, _) => "next: a rebuild makes it, or goes on with it",
+            (Purpose::Former, _) => "former: kept for a rollback",
+            (Purpose::AsOf, _) => "as of its position",
         };
         [
             self.module.clone(),

@@ -12,15 +12,19 @@ mod run;
 use clap::{Args, Subcommand};
 use projections::{Module, Replay as Tool, ReplayError};
 
-use self::{progress::Report, run::Run};
+use self::{
+    progress::Report,
+    run::{Modules, Run},
+};
 use super::{
     Common, Exit, Failure, Output,
-    session::{Session, Wanted, session},
+    session::{self, Session, Wanted, session},
 };
 
 /// Whatever was going on: a swap is one transaction.
-const INTERRUPTED: &str = "interrupted. What was not swapped yet left the live tables as they \
-                           were; the same command goes on where this one stopped";
+const CUT_OFF: &str = "interrupted at once. What was not swapped yet left the live tables as they \
+                       were. The same command goes on from the rows written last, once the claim \
+                       of this one has lapsed, which takes ten seconds";
 
 /// Rebuilds read tables from the log, beside live traffic.
 #[derive(Debug, Args)]
@@ -37,11 +41,16 @@ enum Command {
     /// List the tables of each module: how far they are, what waits, what is due
     List,
     /// Rebuild modules into a shadow schema, compare, and swap it in
-    Rebuild(Run),
+    Rebuild(Modules),
     /// Put the tables from before the last rebuild back, brought up to date
     Rollback {
         /// The module
         module: String,
+    },
+    /// Drop tables that are not live: former ones, half-made ones, those as of a moment
+    Drop {
+        /// The schema, as `replay list` shows it
+        schema: String,
     },
     /// Look after events that could not be folded
     #[command(subcommand)]
@@ -50,23 +59,29 @@ enum Command {
 
 impl Replay {
     pub(super) fn run(self, common: &Common, output: &Output) -> Result<(), Failure> {
-        let command = self.command.unwrap_or(Command::Rebuild(self.run));
-        if let Command::Rebuild(run) = &command {
+        let (command, run) = match self.command {
+            Some(Command::Rebuild(modules)) => (None, modules.into()),
+            command => (command, self.run),
+        };
+        if command.is_none() {
             // A mistake is told before a server is started for it.
             run.modules()?;
         }
         let outcome = session(common, output, Wanted::Existing, async |session| {
             let tool = tool(session).await?;
             match command {
-                Command::Rebuild(run) => run.run(&tool, output).await,
-                Command::List => list::list(&tool, output).await,
-                Command::Rollback { module } => rollback(&tool, &module, output).await,
-                Command::Parked(parked) => parked.run(&tool, output).await,
+                None | Some(Command::Rebuild(_)) => {
+                    run.run(&tool.stopping(session.stopping()), output).await
+                }
+                Some(Command::List) => list::list(&tool, output).await,
+                Some(Command::Rollback { module }) => rollback(&tool, &module, output).await,
+                Some(Command::Drop { schema }) => drop_aside(&tool, &schema, output).await,
+                Some(Command::Parked(parked)) => parked.run(&tool, output).await,
             }
         });
         outcome.map_err(|failure| {
-            let interrupted = failure.exit == Exit::Interrupted;
-            if interrupted { Failure::new(failure.exit, INTERRUPTED) } else { failure }
+            let cut_off = failure.exit == Exit::Interrupted && failure.message == session::CUT_OFF;
+            if cut_off { Failure::new(failure.exit, CUT_OFF) } else { failure }
         })
     }
 }
@@ -84,14 +99,24 @@ async fn rollback(tool: &Tool, name: &str, output: &Output) -> Result<(), Failur
     Ok(())
 }
 
+async fn drop_aside(tool: &Tool, schema: &str, output: &Output) -> Result<(), Failure> {
+    tool.drop_aside(schema).await.map_err(failure)?;
+    output.words(&format!("schema {schema} is dropped"));
+    Ok(())
+}
+
 fn module(name: &str) -> Result<&'static Module, Failure> {
     Tool::module(name).map_err(failure)
 }
 
 fn failure(error: ReplayError) -> Failure {
     let exit = match &error {
-        ReplayError::UnknownModule(_) | ReplayError::NothingBefore(_) => Exit::NotFound,
-        ReplayError::BadSchema(_) => Exit::Usage,
+        ReplayError::UnknownModule(_)
+        | ReplayError::NothingBefore(_)
+        | ReplayError::NotAside(_)
+        | ReplayError::Beyond { .. } => Exit::NotFound,
+        ReplayError::BadSchema(_) | ReplayError::Reserved(_) => Exit::Usage,
+        ReplayError::Stopped => Exit::Interrupted,
         ReplayError::Busy(_) | ReplayError::SchemaExists(_) | ReplayError::Locked(_) => {
             Exit::Conflict
         }

@@ -124,7 +124,7 @@ impl Report {
                 bar.finish_and_clear();
                 let words = format!(
                     "schema {schema} holds the tables as of position {position} ({seconds} s); \
-                     drop it when it is no longer needed"
+                     `platformctl replay drop {schema}` drops it when it is no longer needed"
                 );
                 self.output.words(&words);
             }

@@ -15,16 +15,24 @@ use crate::cli::{Exit, Failure, Output};
 /// A lease lapses ten seconds after its holder was killed.
 const LAPSE: Duration = Duration::from_secs(12);
 
-/// What to rebuild, and what for.
+/// Which tables.
 #[derive(Debug, Args)]
-pub(super) struct Run {
+pub(super) struct Modules {
     /// The modules
     #[arg(value_name = "MODULE")]
     modules: Vec<String>,
     /// All modules
     #[arg(long, conflicts_with = "modules")]
     all: bool,
-    /// Compare only: print the rows that differ from what the log says, and exit with 6
+}
+
+/// What to rebuild, and what for.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    which: Modules,
+    /// Compare only, and change no live row: fold the log into tables aside, print the rows that
+    /// differ, and throw those tables away; exits with 6 if any row differs
     #[arg(long, conflicts_with = "as_of")]
     verify: bool,
     /// Make the tables as they stood then: a position of the log, or a time such as
@@ -34,6 +42,12 @@ pub(super) struct Run {
     /// The schema to make them in
     #[arg(long, value_name = "SCHEMA", requires = "as_of")]
     into: Option<String>,
+}
+
+impl From<Modules> for Run {
+    fn from(which: Modules) -> Self {
+        Self { which, verify: false, as_of: None, into: None }
+    }
 }
 
 impl Run {
@@ -51,10 +65,10 @@ impl Run {
     /// Comparing and looking back harm nobody, so they take all modules unless told otherwise.
     pub(super) fn modules(&self) -> Result<Vec<&'static Module>, Failure> {
         let harmless = self.verify || self.as_of.is_some();
-        if !self.modules.is_empty() {
-            return self.modules.iter().map(|name| module(name)).collect();
+        if !self.which.modules.is_empty() {
+            return self.which.modules.iter().map(|name| module(name)).collect();
         }
-        if self.all || harmless {
+        if self.which.all || harmless {
             return Ok(MODULES.to_vec());
         }
         Err(Failure::new(Exit::Usage, "name the modules to rebuild, or say --all"))
@@ -68,10 +82,14 @@ async fn rebuild(tool: &Tool, modules: &[&'static Module], output: &Output) -> R
         let work = async |report: &mut Report| {
             tool.rebuild(module, &options, &mut |progress| report.progress(progress)).await
         };
-        let found = patiently(&mut report, module, output, work).await.map_err(|fault| {
-            let failure = failure(fault);
+        let found = patiently(tool, &mut report, module, output, work).await.map_err(|fault| {
+            let failure = told(fault, KEPT);
             // Earlier modules are rebuilt and stay so.
-            if done > 0 { Failure { exit: Exit::Partial, ..failure } } else { failure }
+            if done > 0 && failure.exit != Exit::Interrupted {
+                Failure { exit: Exit::Partial, ..failure }
+            } else {
+                failure
+            }
         })?;
         differences::print(output, module, &found);
         report.done(module.name, "rebuilt", Some(found.len()));
@@ -87,8 +105,9 @@ async fn verify(tool: &Tool, modules: &[&'static Module], output: &Output) -> Re
         let work = async |report: &mut Report| {
             tool.verify(module, &options, &mut |progress| report.progress(progress)).await
         };
-        let found: Vec<Difference> =
-            patiently(&mut report, module, output, work).await.map_err(failure)?;
+        let found: Vec<Difference> = patiently(tool, &mut report, module, output, work)
+            .await
+            .map_err(|fault| told(fault, KEPT))?;
         differences::print(output, module, &found);
         report.done(module.name, "verified", Some(found.len()));
         differing = differing.saturating_add(found.len());
@@ -97,8 +116,24 @@ async fn verify(tool: &Tool, modules: &[&'static Module], output: &Output) -> Re
         0 => Ok(()),
         count => Err(Failure::new(
             Exit::VerificationFailed,
-            format!("{count} rows differ from what the log says; a rebuild mends them"),
+            format!(
+                "{count} rows differ from what the log says. If somebody changed the tables, or a \
+                 fold was wrong, `platformctl replay rebuild` mends them. If not, the log itself \
+                 may have been changed: look first, as in \"Rows that differ from the log\" of \
+                 docs/operations.md"
+            ),
         )),
+    }
+}
+
+/// What is kept by a rebuild or a comparison that was told to stop.
+const KEPT: &str = "interrupted, which left the live tables as they were; what is folded so far is \
+                    kept, and the same command goes on from there";
+
+fn told(error: ReplayError, when_stopped: &str) -> Failure {
+    match matches!(error, ReplayError::Stopped) {
+        true => Failure::new(Exit::Interrupted, when_stopped),
+        false => failure(error),
     }
 }
 
@@ -113,13 +148,14 @@ async fn as_of(
     let position = tool
         .as_of(modules, target, schema, &mut |progress| report.progress(progress))
         .await
-        .map_err(failure)?;
+        .map_err(|fault| told(fault, &format!("interrupted; no schema {schema} was made")))?;
     report.made(schema, position);
     Ok(())
 }
 
 /// Tries again while another run of the same seems to go on: if it was killed, its claim lapses.
 async fn patiently<T>(
+    tool: &Tool,
     report: &mut Report,
     module: &Module,
     output: &Output,
@@ -129,6 +165,7 @@ async fn patiently<T>(
     let mut told = false;
     loop {
         match work(report).await {
+            Err(ReplayError::Busy(_)) if tool.is_stopping() => return Err(ReplayError::Stopped),
             Err(ReplayError::Busy(_)) if begun.elapsed() < LAPSE => {}
             other => return other,
         }

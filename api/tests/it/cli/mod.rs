@@ -5,6 +5,7 @@ mod migrate;
 mod replay;
 mod settings;
 mod tour;
+mod trouble;
 
 use std::{
     fs::{self, Permissions},

@@ -133,6 +133,7 @@ async fn a_forged_row_is_printed_by_verify_and_mended_by_a_rebuild() {
     forge(&db.pool).await;
 
     let verified = place.run(&["replay", "--verify", "organization"]).with(6);
+    assert!(verified.words().contains("the log itself may have been changed"));
     let lines = verified.lines();
     let found: Vec<_> = lines.iter().filter(|line| line["type"] == "difference").collect();
     assert_eq!(found.len(), 1);
@@ -171,9 +172,23 @@ async fn tables_are_made_as_of_a_position_or_a_time() {
 
     let words = place.run(&["replay", "--as-of", "3", "--into", "then"]).with(4).words();
     assert!(words.contains("the schema then exists"), "{words}");
+    let words = place.run(&["replay", "--as-of", "99999", "--into", "later"]).with(3).words();
+    assert!(words.contains("the log ends at 6"), "{words}");
     let later = "9999-01-01T00:00:00Z";
     place.run(&["replay", "--as-of", later, "--into", "later", "organization"]).with(0);
     assert_eq!(name_of(&db.pool, "later").await, "Organization 1");
+
+    let listed = place.run(&["replay", "list", "--json"]).with(0).json();
+    let listed = listed.as_array().unwrap().iter();
+    let mut as_of: Vec<_> = listed.filter(|one| one["purpose"] == "as-of").collect();
+    as_of.sort_by_key(|one| one["schema"].to_string() + &one["module"].to_string());
+    let seen: Vec<_> = as_of.iter().map(|one| (&one["schema"], &one["position"])).collect();
+    let (later, then) = (Value::from("later"), Value::from("then"));
+    assert_eq!(seen, [(&later, &6.into()), (&then, &3.into()), (&then, &3.into())]);
+    place.run(&["replay", "drop", "organization"]).with(3);
+    place.run(&["replay", "drop", "then"]).with(0);
+    let left = place.run(&["replay", "list"]).with(0).text();
+    assert!(!left.contains("then") && left.contains("as of its position"), "{left}");
 }
 
 #[tokio::test]
@@ -183,6 +198,8 @@ async fn what_cannot_be_meant_is_refused() {
     for arguments in [
         &["replay"][..],
         &["replay", "rebuild"],
+        &["replay", "rebuild", "organization", "--verify"],
+        &["replay", "--as-of", "3", "--into", "organization_prev"],
         &["replay", "--as-of", "3"],
         &["replay", "--as-of", "yesterday", "--into", "then"],
         &["replay", "--as-of", "3", "--into", "pg_catalog"],
@@ -254,4 +271,8 @@ async fn an_interrupted_rebuild_says_that_live_tables_are_as_they_were() {
     assert!(words.contains("left the live tables as they were"), "{words}");
     sqlx::raw_sql("COMMIT").execute(&mut *reader).await.unwrap();
     assert_eq!(name_of(&db.pool, "organization").await, "forged");
+
+    let ended = place.run(&["replay", "organization"]).with(0);
+    assert!(!ended.words().contains("waiting"), "the claim was given back: {}", ended.words());
+    assert_eq!(ended.lines()[0]["position"], 6, "goes on where the interrupted one stopped");
 }

@@ -62,7 +62,10 @@ fn one_command_serves_and_the_others_visit() {
     // Beside live traffic, on the server that belongs to the platform.
     place.run(&["replay", "rebuild", "--all"]).with(0);
     place.run(&["replay", "--verify"]).with(0);
-    place.run(&["doctor"]).with(0);
+    let text = place.run(&["doctor"]).with(0).text();
+    assert!(text.contains("a platform serves on"), "{text}");
+    let url = place.run(&["config", "database-url"]).with(0).text();
+    assert!(url.starts_with("postgres://") && url.contains("host=/tmp/"), "{url}");
     let seeded = place.run(&["seed", "--json"]).with(0).json();
     assert_eq!(seeded, serde_json::json!({}), "serving has made all of it");
     stop(child);

@@ -10,7 +10,7 @@ use domain::{
     },
 };
 use projections::{
-    ReplayOptions,
+    ReplayOptions, Target,
     organization::{api_keys as keys, invitations, roles as role_rows},
 };
 
@@ -194,4 +194,46 @@ async fn an_end_that_waits_behind_a_parked_event_clears_the_row_all_the_same() {
     let row = invitations::by_id(&reader, acme, bob).await.unwrap().unwrap();
     assert_eq!(row.email.as_deref(), Some("bob@example.org"));
     tenants.assert_rebuild_is_live().await;
+}
+
+#[tokio::test]
+async fn a_purge_leaves_nothing_sealed_in_former_tables_and_a_rollback_to_them_finishes_it() {
+    let tenants = Tenants::new().await;
+    let (acme, world) = (tenants.acme, &tenants.world);
+    tenants.furnish(acme, "key_aaaaaaaa").await;
+    tenants.furnish(tenants.other, "key_bbbbbbbb").await;
+    let module = projections::module("organization").unwrap();
+    let runner = world.runner();
+    world.caught_up("organization").await;
+    world.rebuilt(module, &ReplayOptions::default()).await;
+    let head = Target::Position(world.store.head().await.unwrap());
+    world.replay().as_of(&[module], head, "past", &mut |_| {}).await.unwrap();
+    let readable = async |schema: &str| {
+        let sql = format!(
+            "SELECT (SELECT count(email) FROM {schema}.invitations),
+                    (SELECT count(last_used_ip) FROM {schema}.api_keys),
+                    (SELECT count(*) FROM {schema}.organizations)"
+        );
+        let sql = sqlx::AssertSqlSafe(sql);
+        sqlx::query_as::<_, (i64, i64, i64)>(sql).fetch_one(world.pool()).await.unwrap()
+    };
+    assert_eq!(readable("organization_prev").await, (2, 2, 2));
+
+    let invitation = "SELECT key_id FROM organization.invitations WHERE organization_id = $1";
+    let invitation: uuid::Uuid =
+        sqlx::query_scalar(invitation).bind(acme.uuid()).fetch_one(world.pool()).await.unwrap();
+    let key_ids = vec![acme.key(), KeyId::from_uuid(invitation)];
+    let purged = OrganizationEvent::Purged { key_ids };
+    tenants.record_after(acme, acme, 1, &[purged]).await;
+    world.caught_up("organization").await;
+    assert_eq!(readable("organization").await, (1, 1, 1));
+    for schema in ["organization_prev", "past"] {
+        // As the log itself, they still say that it was there.
+        assert_eq!(readable(schema).await, (1, 1, 2), "{schema}");
+    }
+    world.replay().rollback(module, &mut |_| {}).await.unwrap();
+    assert_eq!(readable("organization").await, (1, 1, 1));
+    assert_eq!(world.parked().await, []);
+    assert_eq!(world.verified(module, &ReplayOptions::default()).await, []);
+    runner.stop().await;
 }
