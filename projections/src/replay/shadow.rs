@@ -104,7 +104,11 @@ impl Replay {
         let (position, phase) = (shadow.position, Phase::Indexing);
         observe(Progress { module: module.name, phase, position, target });
         let Shadow { schema, lease, connection, .. } = &mut *shadow;
-        match self.leases().keeping(lease, self.unless_stopped(index(connection, module, schema))).await {
+        match self
+            .leases()
+            .keeping(lease, self.unless_stopped(index(connection, module, schema)))
+            .await
+        {
             Err(ReplayError::Engine(EngineError::Database(cause))) if cause.is_refusal() => {
                 tracing::warn!(module = module.name, schema = shadow.schema, %cause,
                     "the log disagrees about a unique value: folding again with the indexes first");
@@ -113,7 +117,9 @@ impl Replay {
         }
         let Shadow { schema, lease, engine, connection, position, .. } = &mut *shadow;
         *lease = begin(module, lease, connection).await?;
-        self.leases().keeping(lease, self.unless_stopped(index(connection, module, schema))).await?;
+        self.leases()
+            .keeping(lease, self.unless_stopped(index(connection, module, schema)))
+            .await?;
         *engine = Engine::open(connection, module, schema, &[]).await?;
         *position = lease.position;
         self.fold_to(module, shadow, target, observe).await
