@@ -63,8 +63,6 @@ pub trait Row: Clone + PartialEq + Debug + Send + Sync + 'static {
     fn std_mut(&mut self) -> &mut Std;
     /// Whether both rows have equal values in every unique index and its predicate.
     fn same_unique(&self, other: &Self) -> bool;
-    /// For each column whether its values differ, without [`Std`].
-    fn differing(&self, other: &Self) -> Vec<bool>;
     /// The text form of each column, without [`Std`].
     fn texts(&self, each: &mut dyn FnMut(Option<&str>));
     /// The text form of one column.
@@ -94,19 +92,6 @@ pub(crate) fn texts(row: &impl Row, each: &mut dyn FnMut(Option<&str>)) {
     each_std(&|text| std.last_position.write(text));
     each_std(&|text| std.created_at.write(text));
     each_std(&|text| std.updated_at.write(text));
-}
-
-/// For each column whether its values differ, [`Std`] last.
-pub(crate) fn differing<R: Row>(row: &R, other: &R) -> Vec<bool> {
-    let mut differing = row.differing(other);
-    let (std, theirs) = (row.std(), other.std());
-    differing.extend([
-        std.stream_version != theirs.stream_version,
-        std.last_position != theirs.last_position,
-        std.created_at != theirs.created_at,
-        std.updated_at != theirs.updated_at,
-    ]);
-    differing
 }
 
 /// The column of a field: a raw identifier such as `r#type` stands for `type`.
@@ -162,10 +147,6 @@ macro_rules! row {
             fn same_unique(&self, other: &Self) -> bool {
                 let _ = other;
                 true $(&& self.$unique == other.$unique)*
-            }
-
-            fn differing(&self, other: &Self) -> Vec<bool> {
-                vec![$(self.$field != other.$field),+]
             }
 
             fn texts(&self, each: &mut dyn FnMut(Option<&str>)) {

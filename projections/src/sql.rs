@@ -78,25 +78,6 @@ impl TableSql {
         }
     }
 
-    /// Sets some columns, by their place among all, in the rows of some keys: the keys are the
-    /// first argument, and each column's values another.
-    pub(crate) fn update<R: Row>(&self, wanted: &[bool]) -> String {
-        let (mut sets, mut arguments, mut names) = (String::new(), String::new(), String::new());
-        let some = columns::<R>().zip(wanted).filter(|(_, wanted)| **wanted);
-        for (((column, _), _), number) in some.zip(2..) {
-            let comma = if number > 2 { ", " } else { "" };
-            // Writing into a String cannot fail.
-            let _ = write!(sets, "{comma}{column} = i.c{number}::{}", self.type_of(column));
-            let _ = write!(arguments, ", ${number}::text[]");
-            let _ = write!(names, ", c{number}");
-        }
-        let (name, key, key_type) = (&self.name, R::KEY, self.type_of(R::KEY));
-        format!(
-            "UPDATE {name} t SET {sets} FROM unnest($1::text[]{arguments}) i(c1{names})
-              WHERE t.{key} = i.c1::{key_type}"
-        )
-    }
-
     /// Deletes the rows whose column has one of some values, unless touched since a position.
     pub(crate) fn purge(&self, column: &str) -> String {
         format!(

@@ -10,7 +10,7 @@ use std::{
 use domain::kernel::Position;
 use futures_util::future::BoxFuture;
 use lru::LruCache;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 
 use crate::{
     aside,
@@ -200,71 +200,59 @@ impl<F: Fold> FoldTable<F> {
 
     async fn write_batch(&mut self, connection: &mut PgConnection) -> sqlx::Result<u64> {
         self.sweep_all(connection).await?;
-        let (mut gone, mut differing): (Vec<String>, Vec<bool>) = (Vec::new(), Vec::new());
+        let mut gone = Vec::new();
         let (mut fresh, mut known): (Vec<&F::Row>, Vec<&F::Row>) = (Vec::new(), Vec::new());
         for (key, entry) in self.batch.iter().filter(|(_, entry)| entry.changed) {
-            match (&entry.before, &entry.now) {
-                (Some(before), Some(now)) if before.same_unique(now) => {
-                    let columns = row::differing(&**before, now);
-                    differing.resize(columns.len(), false);
-                    differing.iter_mut().zip(columns).for_each(|(any, this)| *any |= this);
-                    known.push(now);
-                }
-                (before, now) => {
-                    gone.extend(before.as_ref().map(|_| text(key)));
-                    fresh.extend(now);
-                }
+            let released = match (&entry.before, &entry.now) {
+                (Some(before), Some(now)) => !before.same_unique(now),
+                (Some(_), None) => true,
+                (None, _) => false,
+            };
+            if released {
+                gone.push(text(key));
             }
+            let there = if entry.before.is_none() { &mut fresh } else { &mut known };
+            there.extend(&entry.now);
         }
         let written = fresh.len().saturating_add(known.len());
         for keys in gone.chunks(MOST_ROWS) {
             sqlx::query(own(&self.sql.delete)).bind(keys).execute(&mut *connection).await?;
         }
         // One order for all writers of a table, and rows laid down as keys grow.
-        fresh.sort_unstable_by_key(|row| row.key());
-        known.sort_unstable_by_key(|row| row.key());
         if fresh.len() > MOST_ROWS && self.may_copy(connection).await? {
+            fresh.sort_unstable_by_key(|row| row.key());
             let mut copier = Copier::start(connection, &self.sql.copy).await?;
             for row in fresh {
                 copier.row(row).await?;
             }
             copier.finish().await?;
         } else {
-            for rows in fresh.chunks(MOST_ROWS) {
-                self.upsert(rows, connection).await?;
-            }
+            known.append(&mut fresh);
         }
+        known.sort_unstable_by_key(|row| row.key());
         for rows in known.chunks(MOST_ROWS) {
-            self.update(rows, &differing, connection).await?;
+            self.upsert(rows, connection).await?;
         }
         u64::try_from(written).map_err(|e| sqlx::Error::Encode(Box::new(e)))
     }
 
     async fn upsert(&self, rows: &[&F::Row], connection: &mut PgConnection) -> sqlx::Result<()> {
+        let mut arrays: Vec<Vec<Option<String>>> = Vec::new();
+        for row in rows {
+            let mut index = 0_usize;
+            row::texts(*row, &mut |value| {
+                let value = value.map(str::to_owned);
+                match arrays.get_mut(index) {
+                    Some(array) => array.push(value),
+                    None => arrays.push(vec![value]),
+                }
+                index = index.saturating_add(1);
+            });
+        }
         let query = sqlx::query(own(&self.sql.upsert));
-        let query = columns(rows).into_iter().fold(query, |query, column| query.bind(column));
+        let query = arrays.into_iter().fold(query, |query, array| query.bind(array));
         query.execute(connection).await?;
         Ok(())
-    }
-
-    /// Writes what differs in rows that are there. Most events change one value in a row of many.
-    async fn update(
-        &self,
-        rows: &[&F::Row],
-        differing: &[bool],
-        connection: &mut PgConnection,
-    ) -> sqlx::Result<()> {
-        let keys: Vec<String> = rows.iter().map(|row| text(&row.key())).collect();
-        let sql = self.sql.update::<F::Row>(differing);
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(keys);
-        let columns = columns(rows).into_iter().zip(differing).filter(|(_, differs)| **differs);
-        let query = columns.fold(query, |query, (column, _)| query.bind(column));
-        let there = query.execute(&mut *connection).await?.rows_affected();
-        if usize::try_from(there).is_ok_and(|there| there == rows.len()) {
-            return Ok(());
-        }
-        // Somebody took rows away behind our back: what is folded is what should be there.
-        self.upsert(rows, connection).await
     }
 
     /// COPY refuses a table whose rows are under policies for whoever asks. Those of a shadow come
@@ -461,23 +449,6 @@ impl<F: Fold + Send> Table for FoldTable<F> {
 fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(Fault("the fold panicked; see the log of the process".into())))
-}
-
-/// The text form of rows, column by column.
-fn columns(rows: &[&impl Row]) -> Vec<Vec<Option<String>>> {
-    let mut columns: Vec<Vec<Option<String>>> = Vec::new();
-    for row in rows {
-        let mut index = 0_usize;
-        row::texts(*row, &mut |value| {
-            let value = value.map(str::to_owned);
-            match columns.get_mut(index) {
-                Some(column) => column.push(value),
-                None => columns.push(vec![value]),
-            }
-            index = index.saturating_add(1);
-        });
-    }
-    columns
 }
 
 /// Whether a column of a row holds one of some ids.
