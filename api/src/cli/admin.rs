@@ -4,11 +4,13 @@ use clap::Subcommand;
 use commands::{
     CommandError, Refusal,
     identity::{Login, find_user, user::ResetPasswordByOperator},
+    organization::{role::ADMIN, role_assignment::AssignOnPlatform},
 };
 use domain::{
-    identity::{CredentialId, user::NewPassword},
+    identity::{CredentialId, UserId, user::NewPassword},
     kernel::{Kind, Personal, email},
 };
+use eventstore::Store;
 use serde_json::json;
 
 use super::{
@@ -33,25 +35,50 @@ pub(super) enum Admin {
         #[arg(long, default_value = seed::ADMIN_EMAIL)]
         email: String,
     },
+    /// Let a user administer the platform, where nobody who does is left
+    Grant {
+        /// The address the user signs in with
+        #[arg(long)]
+        email: String,
+    },
 }
 
 impl Admin {
     pub(super) fn run(self, common: &Common, output: &Output) -> Result<(), Failure> {
-        let Self::ResetPassword { email } = self;
-        session(common, output, Wanted::Existing, async |session| {
-            reset_password(session, &email).await
+        session(common, output, Wanted::Existing, async |session| match self {
+            Self::ResetPassword { email } => reset_password(session, &email).await,
+            Self::Grant { email } => grant(session, &email).await,
         })
     }
 }
 
-async fn reset_password(session: &Session, address: &str) -> Result<(), Failure> {
+/// The log, and who in it signs in with an address.
+async fn user(session: &Session, address: &str) -> Result<(Store, UserId), Failure> {
     let wrong = |_| Failure::new(Exit::Usage, format!("{address} is no e-mail address"));
     let address = email(address).map_err(wrong)?;
     let (store, digests) = session.log().await?;
     let found = find_user(&store, &Login::Email(digests.email(&address))).await?;
     let missing = || Failure::new(Exit::NotFound, format!("nobody signs in with {address}"));
-    let user_id = found.ok_or_else(missing)?;
+    Ok((store, found.ok_or_else(missing)?))
+}
 
+/// Gives the role that the first start gave once, and never again.
+async fn grant(session: &Session, address: &str) -> Result<(), Failure> {
+    let (store, user_id) = user(session, address).await?;
+    let reason = Some("granted on the machine".to_owned());
+    let case = AssignOnPlatform { user_id, role_id: ADMIN, expires_at: None, reason };
+    let granted = commands::execute(&seed::system(&store, &Clock::system()), &case).await;
+    if matches!(granted, Err(CommandError::Taken { .. })) {
+        let already = format!("{address} administers the platform already");
+        return Err(Failure::new(Exit::Conflict, already));
+    }
+    granted.map_err(failure)?;
+    session.output.words(&format!("{address} administers the platform"));
+    session.output.data(&json!({ "email": address, "user_id": user_id }), || user_id.to_string())
+}
+
+async fn reset_password(session: &Session, address: &str) -> Result<(), Failure> {
+    let (store, user_id) = user(session, address).await?;
     let text = crypto::password_text();
     let hashing = PasswordHashing::new(&session.config.auth)?;
     let password = NewPassword {

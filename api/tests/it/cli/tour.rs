@@ -91,4 +91,6 @@ async fn a_password_is_reset_from_the_machine_and_shown_once() {
     assert_ne!(text(&reset), text(&made));
     place.run(&["admin", "reset-password", "--email", "nobody@example.org"]).with(3);
     place.run(&["admin", "reset-password", "--email", "nobody"]).with(2);
+    place.run(&["admin", "grant", "--email", "nobody@example.org"]).with(3);
+    place.run(&["admin", "grant", "--email", email]).with(4);
 }
