@@ -16,7 +16,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 
@@ -26,6 +26,8 @@ const NAME: &str = "commonhold";
 /// starting or stopping, or the one named.
 const STARTING: Duration = Duration::from_secs(20);
 
+/// How long to rest before looking again.
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long a first connection may take.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -142,7 +144,7 @@ impl Database {
                     if begun.elapsed() < STARTING => {}
                 other => return other,
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            sleep(PAUSE).await;
         }
     }
 
@@ -207,7 +209,7 @@ impl Database {
                 }
                 answer => return answer,
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            sleep(PAUSE).await;
         }
     }
 

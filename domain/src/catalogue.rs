@@ -47,3 +47,11 @@ impl Category {
         self.variants.iter().map(|variant| snake_case(variant))
     }
 }
+
+/// The type of every event there is: `module.aggregate.event`.
+pub fn types() -> impl Iterator<Item = String> {
+    let of = |category: &'static Category| {
+        category.events().map(|event| format!("{}.{event}", category.name))
+    };
+    CATEGORIES.iter().flat_map(of)
+}

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::catalogue::{CATEGORIES, Category};
+use domain::catalogue::{self, CATEGORIES, Category};
 
 use crate::problem::Problem;
 
@@ -15,10 +15,7 @@ use crate::problem::Problem;
 /// 422 where no event is called that.
 pub(super) fn filter(text: &str) -> Result<String, Problem> {
     let words = text.strip_suffix('.').unwrap_or(text);
-    let types: Vec<String> = CATEGORIES
-        .iter()
-        .flat_map(|category| category.events().map(|event| format!("{}.{event}", category.name)))
-        .collect();
+    let types: Vec<String> = catalogue::types().collect();
     if types.iter().any(|known| known == words) {
         return Ok(words.to_owned());
     }
