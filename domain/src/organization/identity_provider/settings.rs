@@ -131,12 +131,15 @@ impl Settings {
         Ok(Self { email_domains, ..self.clone() })
     }
 
-    /// Whether people are sent to the same provider as with other settings.
+    /// Whether people are sent to the same provider as with other settings. Secrets and
+    /// certificates are left out: to change them is routine, and must not ask the owner to come in
+    /// again each time.
     pub(super) fn same_way_in(&self, other: &Self) -> bool {
         let way = |settings: &Self| {
-            let Self { issuer, discovery_url, saml_entity_id, saml_sso_url, .. } = settings.clone();
-            let instead = settings.saml_metadata.clone().filter(|_| saml_sso_url.is_none());
-            (issuer, discovery_url, saml_entity_id, saml_sso_url, instead)
+            let settings = settings.clone();
+            let instead = settings.saml_metadata.filter(|_| settings.saml_sso_url.is_none());
+            let addresses = (settings.issuer, settings.discovery_url, settings.saml_sso_url);
+            (addresses, settings.client_id, settings.saml_entity_id, instead)
         };
         way(self) == way(other)
     }

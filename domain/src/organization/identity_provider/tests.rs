@@ -207,6 +207,7 @@ fn another_way_in_is_not_the_only_one_before_an_owner_came_by_it() {
     for other in [
         Settings { issuer: url(), ..own.clone() },
         Settings { discovery_url: url(), ..own.clone() },
+        Settings { client_id: Some("another".into()), ..own.clone() },
         Settings { saml_entity_id: url(), ..own.clone() },
         Settings { saml_sso_url: url(), ..own.clone() },
         Settings { saml_metadata: Some("<EntityDescriptor/>".into()), ..own },

@@ -100,11 +100,14 @@ impl Present {
             (
                 S::Demo | S::Trial | S::Active | S::Frozen,
                 &C::Archive { ref reason, by_operator },
-            ) => E::Archived {
-                reason: reason.clone(),
-                purge_after: now.checked_add_days(PURGE_AFTER).unwrap_or(now),
-                by_operator,
-            },
+            ) => archived(reason, by_operator, now),
+            // Closed by its owner, it is closed once more by those who run the platform: from then
+            // on the owner cannot open it.
+            (S::Archived, &C::Archive { ref reason, by_operator: true })
+                if !self.is_archived_by_operator() =>
+            {
+                archived(reason, true, now)
+            }
             (S::Archived, C::Restore) => self.restore(now)?,
             (S::Archived, C::Purge { key_ids }) => match self.archive() {
                 Some(Archive { purge_after, .. }) if now < purge_after => {
@@ -263,7 +266,8 @@ impl Present {
                 Self { status: S::Frozen, halt: Some(frozen(reason)), ..self }
             }
             &E::Archived { purge_after, by_operator, .. } => {
-                let archive = Archive { before: self.status, by_operator, purge_after };
+                let before = self.archive().map_or(self.status, |archive| archive.before);
+                let archive = Archive { before, by_operator, purge_after };
                 let mut halt = self.halt.unwrap_or_default();
                 halt.archive = Some(archive);
                 Self { status: S::Archived, halt: Some(halt), ..self }
@@ -280,6 +284,14 @@ impl Present {
             }
             E::SettingsUpdated { settings, .. } => Self { settings: settings.clone(), ..self },
         }
+    }
+}
+
+fn archived(reason: &str, by_operator: bool, now: Timestamp) -> OrganizationEvent {
+    OrganizationEvent::Archived {
+        reason: reason.to_owned(),
+        purge_after: now.checked_add_days(PURGE_AFTER).unwrap_or(now),
+        by_operator,
     }
 }
 

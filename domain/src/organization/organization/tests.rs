@@ -192,6 +192,26 @@ fn an_archive_knows_who_closed_it_until_it_is_restored() {
 }
 
 #[test]
+fn what_its_owner_closed_an_operator_closes_once_more() {
+    let close = |by_operator| OrganizationCommand::Archive { reason: "abuse".into(), by_operator };
+    let again = OrganizationEvent::Archived {
+        reason: "abuse".into(),
+        purge_after: at(91 * DAY),
+        by_operator: true,
+    };
+    let frozen = OrganizationEvent::Frozen { reason: "unpaid".into(), by_policy: None };
+    let before = [active(), frozen, archived()];
+    given::<Organization>(before.clone()).at(at(DAY)).when(close(true)).then([again.clone()]);
+    given::<Organization>(before.clone()).when(close(false)).then([]);
+    let after = || before.clone().into_iter().chain([again.clone()]);
+    given::<Organization>(after()).when(close(true)).then([]);
+    let state = given::<Organization>(after()).when(OrganizationCommand::Restore).then_state();
+    assert_eq!(state.present().unwrap().status, OrganizationStatus::Frozen);
+    let state = given::<Organization>(after()).when(close(false)).then_state();
+    assert!(state.present().unwrap().is_archived_by_operator());
+}
+
+#[test]
 fn nothing_changes_inside_an_archive() {
     given::<Organization>([active(), archived()])
         .when(OrganizationCommand::Rename { name: "Other".into() })
