@@ -192,7 +192,7 @@ impl PolicyRunner {
             let outcome = if blocked.contains(&stream) {
                 Err("an earlier event of the stream is parked".to_owned())
             } else {
-                self.deal_with(policy, &event, &mut memory).await?
+                self.deal_with(policy, place, &event, &mut memory).await?
             };
             match outcome {
                 Ok(steps) => {
@@ -228,7 +228,8 @@ impl PolicyRunner {
                 let stream = event.envelope.stream;
                 let mut memory = Memory::new(&self.processes, P::NAME);
                 let is_blocked = blocked.contains(&stream);
-                if is_blocked || self.deal_with(policy, &event, &mut memory).await?.is_err() {
+                if is_blocked || self.deal_with(policy, place, &event, &mut memory).await?.is_err()
+                {
                     blocked.insert(stream);
                     continue;
                 }
@@ -245,23 +246,14 @@ impl PolicyRunner {
     async fn deal_with<P: Policy>(
         &self,
         policy: &P,
+        place: &mut Place<'_>,
         event: &Opened,
         memory: &mut Memory<'_>,
     ) -> Result<Result<usize, String>, Interrupted> {
-        match self.take_steps(policy, event, memory).await {
-            Ok(steps) => Ok(Ok(steps)),
-            Err(Fault::Later(cause)) => Err(Interrupted::Later(cause)),
-            Err(Fault::Never(cause)) => Ok(Err(cause)),
-        }
-    }
-
-    async fn take_steps<P: Policy>(
-        &self,
-        policy: &P,
-        event: &Opened,
-        memory: &mut Memory<'_>,
-    ) -> Result<usize, Fault> {
-        let steps = policy.react(event, memory).await?;
+        let steps = match policy.react(event, memory).await {
+            Ok(steps) => steps,
+            Err(fault) => return settled(fault),
+        };
         let number = steps.len();
         for step in steps {
             let ctx = Context {
@@ -274,10 +266,22 @@ impl PolicyRunner {
                 request: None,
             };
             failpoint("policy.command");
-            step.take(&ctx).await?;
+            if let Err(fault) = step.take(&ctx).await {
+                return settled(fault);
+            }
             failpoint("policy.commanded");
+            // One event may lead to very many steps.
+            place.hold().await?;
         }
-        Ok(number)
+        Ok(Ok(number))
+    }
+}
+
+/// Whether an event is tried again before anything else, or parked for this reason.
+fn settled(fault: Fault) -> Result<Result<usize, String>, Interrupted> {
+    match fault {
+        Fault::Later(cause) => Err(Interrupted::Later(cause)),
+        Fault::Never(cause) => Ok(Err(cause)),
     }
 }
 

@@ -11,7 +11,7 @@ use domain::{
     kernel::DomainEvent,
     organization::{
         InvitationId, MembershipId, OrganizationId, PrincipalKind, RoleAssignmentId,
-        invitation::InvitationEvent, membership::MembershipEvent,
+        invitation::InvitationEvent, membership::MembershipEvent, organization::OrganizationEvent,
         role_assignment::RoleAssignmentEvent,
     },
 };
@@ -89,6 +89,7 @@ impl Policy for UserExit {
     fn wants(&self, category: &str) -> bool {
         [
             UserEvent::CATEGORY,
+            OrganizationEvent::CATEGORY,
             InvitationEvent::CATEGORY,
             MembershipEvent::CATEGORY,
             RoleAssignmentEvent::CATEGORY,
@@ -102,6 +103,14 @@ impl Policy for UserExit {
             UserEvent::CATEGORY => {
                 let user = UserId::from_uuid(stream);
                 of_user(user, decode::<UserEvent>(event)?.event, memory).await
+            }
+            OrganizationEvent::CATEGORY => {
+                if let OrganizationEvent::Purged { key_ids } = decode(event)?.event {
+                    for key in key_ids {
+                        answered(InvitationId::from_uuid(key.uuid()), memory).await?;
+                    }
+                }
+                Ok(Vec::new())
             }
             InvitationEvent::CATEGORY => {
                 let invitation = InvitationId::from_uuid(stream);
@@ -195,14 +204,18 @@ async fn of_invitation(
         }
         E::Resent { .. } => Ok(()),
         E::Accepted { .. } | E::Declined { .. } | E::Revoked { .. } | E::Expired { .. } => {
-            let Some(SentTo { address }) = memory.recall(invitation.uuid()).await? else {
-                return Ok(());
-            };
-            memory.forget(invitation.uuid());
-            memory.forget_part(address, invitation.uuid());
-            Ok(())
+            answered(invitation, memory).await
         }
     }
+}
+
+/// Forgets an invitation that waits for nobody any more, if it was one.
+async fn answered(invitation: InvitationId, memory: &mut Memory<'_>) -> Result<(), Fault> {
+    if let Some(SentTo { address }) = memory.recall(invitation.uuid()).await? {
+        memory.forget(invitation.uuid());
+        memory.forget_part(address, invitation.uuid());
+    }
+    Ok(())
 }
 
 /// Under what an address is remembered, which the policy knows by its keyed digest alone.

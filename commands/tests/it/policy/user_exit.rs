@@ -1,11 +1,12 @@
 //! Access ends everywhere when it ends somewhere.
 
+use chrono::TimeDelta;
 use commands::{
     Caller,
     organization::{
-        invitation::Decline,
+        invitation::{Decline, Invite},
         membership::Leave,
-        organization::{AddOwner, Archive, Freeze},
+        organization::{AddOwner, Archive, Freeze, Purge},
         role::{ADMIN, MEMBER},
         role_assignment::AssignOnPlatform,
     },
@@ -168,6 +169,36 @@ async fn nobody_keeps_the_address_of_a_deleted_user_to_invite_them() {
     assert!(sent::is_readable(world, foreign).await);
     let invitation = world.state::<Invitation>(declined).await;
     assert_eq!(invitation.present().unwrap().status, InvitationStatus::Declined);
+}
+
+#[tokio::test]
+async fn invitations_of_a_purged_organization_are_forgotten() {
+    let stage = Stage::new().await;
+    let world = &stage.world;
+    let ada = world.human("ada").await;
+    let organization_id = world.organization(ada, "acme").await;
+    let owner = world.owner(ada, organization_id).await;
+    let expires_at = world.now() + TimeDelta::days(365);
+    let invite = Invite { expires_at, ..sent::invite(world, organization_id, "bob", &[]) };
+    let invitation = world.done(&owner, &invite).await.invitation_id.uuid();
+    stage.settle().await;
+    let remembered = async || -> i64 {
+        sqlx::query_scalar(
+            "SELECT count(*) FROM eventstore.process_state
+             WHERE process = 'policy.user_exit' AND $1 IN (key, part)",
+        )
+        .bind(invitation)
+        .fetch_one(&stage.db.pool)
+        .await
+        .unwrap()
+    };
+    assert_eq!(remembered().await, 2, "by itself, and under its address");
+    let archive = Archive { organization_id, reason: "closing".into() };
+    world.done(&world.owner(ada, organization_id).await, &archive).await;
+    world.pass(TimeDelta::days(91));
+    world.done(&world.admin(ada).await, &Purge { organization_id }).await;
+    stage.settle().await;
+    assert_eq!(remembered().await, 0);
 }
 
 #[tokio::test]
