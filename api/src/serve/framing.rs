@@ -176,24 +176,42 @@ impl Scanner {
 
     /// Reads to the end of the line or of the bytes.
     fn line<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
-        let end = bytes.iter().position(|byte| *byte == b'\n');
-        let (part, rest) = match end {
-            Some(end) => bytes.split_at_checked(end).unwrap_or((bytes, &[])),
-            None => (bytes, [].as_slice()),
+        let Some((line, rest)) = split_line(bytes) else {
+            self.keep(bytes);
+            return &[];
         };
-        // As many zeros as one likes may stand before the size of a chunk.
-        let zeros = matches!(self.place, Place::ChunkSize) && self.line.is_empty();
-        let part = part.iter().skip_while(|byte| zeros && **byte == b'0');
-        let room = LINE_BYTES.saturating_sub(self.line.len());
-        self.line.extend(part.take(room));
-        if end.is_some() {
+        if self.line.is_empty() {
+            // Nearly always the whole line is at hand: it is read where it stands.
+            let line = self.worth(line);
+            self.end_of_line(line);
+        } else {
+            self.keep(line);
             let line = std::mem::take(&mut self.line);
-            self.end_of_line(line.strip_suffix(b"\r").unwrap_or(&line));
+            self.end_of_line(&line);
         }
-        rest.get(1..).unwrap_or_default()
+        rest
+    }
+
+    /// What of the beginning of a line may tell something.
+    fn worth<'b>(&self, mut line: &'b [u8]) -> &'b [u8] {
+        if matches!(self.place, Place::ChunkSize) {
+            // As many zeros as one likes may stand before the size of a chunk.
+            while let Some(rest) = line.strip_prefix(b"0") {
+                line = rest;
+            }
+        }
+        line.get(..LINE_BYTES).unwrap_or(line)
+    }
+
+    /// Keeps a piece of a line whose end is still to come.
+    fn keep(&mut self, piece: &[u8]) {
+        let piece = if self.line.is_empty() { self.worth(piece) } else { piece };
+        let room = LINE_BYTES.saturating_sub(self.line.len());
+        self.line.extend_from_slice(piece.get(..room).unwrap_or(piece));
     }
 
     fn end_of_line(&mut self, line: &[u8]) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         let is_first = !std::mem::replace(&mut self.begun, true);
         self.place = match (self.place, line.is_empty()) {
             (Place::Head, _) if is_first && line == PREFACE => Place::Lost,
@@ -213,17 +231,21 @@ impl Head {
         if self.lines == 1 {
             return Place::Head;
         }
-        let text = String::from_utf8_lossy(line).to_ascii_lowercase();
         let whole = line.len() < LINE_BYTES;
-        let Some((name, value)) = text.split_once(':') else {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
             // A name that is too long to be kept is neither of the two.
             return if whole { Place::Lost } else { Place::Head };
         };
-        match name.trim() {
-            "content-length" if !whole => return Place::Ambiguous,
-            "content-length" => self.length = Some(value.trim().parse()),
-            "transfer-encoding" => self.encoded = true,
-            _ => {}
+        let (name, value) = line.split_at_checked(colon).unwrap_or((line, &[]));
+        let name = name.trim_ascii();
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.encoded = true;
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            if !whole {
+                return Place::Ambiguous;
+            }
+            let value = String::from_utf8_lossy(value.get(1..).unwrap_or_default());
+            self.length = Some(value.trim().parse());
         }
         Place::Head
     }
@@ -238,6 +260,13 @@ impl Head {
             (Some(Err(_)), false) => Place::Lost,
         }
     }
+}
+
+/// The first line without its end, and what follows it.
+fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    let (line, rest) = bytes.split_at_checked(end)?;
+    Some((line, rest.get(1..)?))
 }
 
 /// The place after the line that tells a chunk's size, zeros before it and extensions ignored.
