@@ -1,7 +1,8 @@
 //! Passwords: argon2id in a bounded pool.
 //!
 //! Owns hashing and checking. Refuses to let sign-ins take the machine: at most one hash a core
-//! less one runs, a bounded number waits, and the rest is told to come back.
+//! less one runs and gives way to everything else, a bounded number waits, and the rest is told to
+//! come back.
 
 use std::{fmt, sync::Arc};
 
@@ -9,7 +10,7 @@ use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use zeroize::Zeroizing;
 
 use super::random;
@@ -25,6 +26,12 @@ pub const MIN_CHARS: usize = 8;
 pub const MAX_CHARS: usize = 1_024;
 /// How many may wait for each hash that runs.
 const WAITING_PER_WORKER: usize = 64;
+
+/// How much nicer a hash is to whoever else wants the core (nice(2)): tens of milliseconds are nothing to
+/// who signs in, and much to a command that waits for them. Of a core that others want all of, it
+/// still gets a fourth.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 5;
 
 /// A password as typed: unmodified, never shown, wiped when dropped.
 #[derive(Clone)]
@@ -212,8 +219,9 @@ impl PasswordHashing {
         .await
     }
 
-    /// Runs a job on a worker. The permits travel with the job, so that a caller who goes away
-    /// does not let another one in while the core is still busy.
+    /// Runs a job on a thread of its own: what one gave way with, no other job must inherit. The
+    /// permits travel with the job, so that a caller who goes away does not let another one in
+    /// while the core is still busy.
     async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Inner) -> Result<T, HashError> + Send + 'static,
@@ -225,15 +233,28 @@ impl PasswordHashing {
         door::aside(async move {
             let worker = Arc::clone(&inner.workers).acquire_owned().await;
             let worker = worker.map_err(|_| HashError::Failed)?;
-            let running = tokio::task::spawn_blocking(move || {
+            let (answer, result) = oneshot::channel();
+            let thread = std::thread::Builder::new().name("password".to_owned());
+            let started = thread.spawn(move || {
+                give_way();
                 let result = job(&inner);
                 drop((place, worker));
-                result
+                // Whoever asked may have gone.
+                drop(answer.send(result));
             });
-            running.await.unwrap_or(Err(HashError::Failed))
+            started.map_err(|_| HashError::Failed)?;
+            result.await.unwrap_or(Err(HashError::Failed))
         })
         .await
     }
+}
+
+/// Lets others go first from now on, on this thread alone.
+fn give_way() {
+    // On Linux "the calling process" is the calling thread; elsewhere it would be all of us. Where
+    // it is refused, a hash runs as everything does.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(NICE);
 }
 
 fn hash(argon2: &Argon2<'_>, password: &[u8]) -> Result<String, HashError> {
@@ -293,6 +314,24 @@ pub(super) mod tests {
         let pool = PasswordHashing::with_workers(&dearer, 1).unwrap();
         let verdict = pool.verify(typed("correct horse"), Some(stored)).await;
         assert_eq!(verdict, Ok(Verdict::RightButOutdated));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_hash_gives_way_and_nobody_else_does() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let (pool, before) = (PasswordHashing::with_workers(&cheap(), 1).unwrap(), nice());
+        assert_eq!(pool.run(move |_| Ok(nice())).await, Ok(before.saturating_add(NICE).min(19)));
+        assert_eq!(nice(), before);
+        assert_eq!(tokio::task::spawn_blocking(nice).await.unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_fails_badly_leaves_its_place_to_others() {
+        let pool = PasswordHashing::with_workers(&cheap(), 1).unwrap();
+        let failed = pool.run::<()>(|_| panic!("a fault of the library")).await;
+        assert_eq!(failed, Err(HashError::Failed));
+        assert!(pool.hash(typed("correct horse")).await.is_ok());
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 //! the address of a deleted one end, so that nobody keeps the address; a member who goes loses the
 //! roles held there; memberships follow a user to another person. Remembers, for that, who is where
 //! with which roles, and what waits for an answer from whom: streams cannot be listed, and tables
-//! are not read here.
+//! are not read here. Forgets the invitations of a purged organization, which end without a word.
 
 use domain::{
     identity::{PersonId, UserId, user::UserEvent},
