@@ -283,8 +283,11 @@ BEGIN
       END;
     END IF;
     -- Whoever owns the tables may take the roles on. Whom somebody with more power let do so
-    -- already need not be able to give them away.
-    IF current_setting('is_superuser')::boolean OR NOT pg_has_role(current_user, role, 'MEMBER') THEN
+    -- already need not be able to give them away. From PostgreSQL 16 on whoever makes a role is its
+    -- member and may give it away, but not take it on; membership alone says too little there.
+    IF current_setting('is_superuser')::boolean OR NOT pg_has_role(current_user, role,
+         CASE WHEN current_setting('server_version_num')::integer >= 160000
+              THEN 'SET' ELSE 'MEMBER' END) THEN
       EXECUTE format('GRANT %I TO %I', role, current_user);
     END IF;
   END LOOP;
@@ -292,6 +295,8 @@ END $$;
 GRANT USAGE ON SCHEMA eventstore TO commonhold_app, commonhold_projector;
 GRANT SELECT, INSERT ON eventstore.events, eventstore.commands TO commonhold_app;
 GRANT SELECT, INSERT, UPDATE ON eventstore.subject_keys TO commonhold_app;
+-- Which keys are destroyed, and nothing of any key: what they sealed is cleared in the read tables.
+GRANT SELECT (key_id, destroyed_at) ON eventstore.subject_keys TO commonhold_projector;
 GRANT SELECT, INSERT, UPDATE, DELETE ON eventstore.unique_claims, eventstore.process_state
   TO commonhold_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON eventstore.checkpoints, eventstore.parked

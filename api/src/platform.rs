@@ -167,7 +167,7 @@ impl Platform {
         let pool = database.pool(config.database.max_connections).await?;
         if database.is_fresh() {
             // Those of a killed process would hold for seconds.
-            Leases::new(pool.clone()).release_all().await?;
+            Leases::new(pool.clone()).lapse_all().await?;
         }
         let postgres = Postgres::connect(database.app()).await?;
         let store = Store::postgres(postgres, master.wrapping()).await?;

@@ -11,7 +11,7 @@ use sqlx::{
     AssertSqlSafe, PgConnection, PgPool, Row,
     postgres::{PgQueryResult, PgRow},
 };
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::backend::Unavailable;
@@ -167,18 +167,22 @@ impl Leases {
     /// taken over from in turn.
     ///
     /// # Errors
-    /// What the work answers; [`Fenced`] if the lease is another's or cannot be kept, and the work
-    /// is dropped where it is.
+    /// What the work answers; [`Fenced`] if the lease is another's, or could not be renewed for as
+    /// long as it holds, and the work is dropped where it is.
     pub async fn keeping<T, E: From<Fenced>>(
         &self,
         lease: &Lease,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let lost = async {
+            let mut renewed = Instant::now();
             loop {
                 sleep(RENEW).await;
-                if let Err(fault) = self.renew(lease).await {
-                    return fault;
+                match self.renew(lease).await {
+                    Ok(()) => renewed = Instant::now(),
+                    // It holds on: the next try may come through.
+                    Err(Fenced::Unavailable(_)) if renewed.elapsed() < HELD => {}
+                    Err(fault) => return fault,
                 }
             }
         };
@@ -273,10 +277,12 @@ impl Leases {
     ) -> Result<(), Unavailable> {
         Self::rename(transaction, consumer, to, aside).await?;
         Self::rename(transaction, consumer, from, to).await?;
-        // New epochs, so that no earlier lease on either holds any more.
+        // New epochs, so that no earlier lease on either holds any more. What is put aside may stand
+        // before what takes its place: it counts as lapsed, not as given back.
         sqlx::query(
             "UPDATE eventstore.checkpoints
-                SET owner = NULL, lease_until = '-infinity', epoch = nextval('eventstore.epochs')
+                SET owner = CASE WHEN target = $3 THEN gen_random_uuid() END,
+                    lease_until = '-infinity', epoch = nextval('eventstore.epochs')
               WHERE consumer = $1 AND target IN ($2, $3)",
         )
         .bind(consumer)
@@ -310,7 +316,7 @@ impl Leases {
         Ok(row.map(|row| Lease::of(consumer, target, &row)))
     }
 
-    /// Gives a lease back, so that the next owner need not wait.
+    /// Gives a lease back with nothing left undone, so that the next owner need not wait.
     ///
     /// # Errors
     /// If the log cannot be reached; then it lapses by itself.
@@ -327,15 +333,33 @@ impl Leases {
         Ok(())
     }
 
-    /// Gives all leases back, for whoever knows that no holder is alive to do it: whose server has
-    /// only just been started, and with it lost every session.
+    /// Lets a lease lapse at once, so that the next owner need not wait. Unlike one that is given
+    /// back it still shows its owner, who may have left something undone.
+    ///
+    /// # Errors
+    /// If the log cannot be reached; then it lapses by itself.
+    pub async fn lapse(&self, lease: &Lease) -> Result<(), Unavailable> {
+        sqlx::query(
+            "UPDATE eventstore.checkpoints SET lease_until = '-infinity'
+              WHERE consumer = $1 AND target = $2 AND epoch = $3",
+        )
+        .bind(&lease.consumer)
+        .bind(&lease.target)
+        .bind(lease.epoch)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Lets all leases lapse, for whoever knows that no holder is alive: whose server has only just
+    /// been started, and with it lost every session.
     ///
     /// # Errors
     /// If the log cannot be reached; then they lapse by themselves.
-    pub async fn release_all(&self) -> Result<(), Unavailable> {
+    pub async fn lapse_all(&self) -> Result<(), Unavailable> {
         sqlx::query(
-            "UPDATE eventstore.checkpoints SET owner = NULL, lease_until = '-infinity'
-              WHERE owner IS NOT NULL",
+            "UPDATE eventstore.checkpoints SET lease_until = '-infinity'
+              WHERE lease_until > clock_timestamp()",
         )
         .execute(&self.pool)
         .await?;

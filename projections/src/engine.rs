@@ -19,6 +19,7 @@ use eventstore::{
 use sqlx::{Connection, PgConnection};
 
 use crate::{
+    aside,
     fold::{EventSet, Fault},
     lock,
     module::Module,
@@ -109,6 +110,8 @@ pub struct Engine {
     /// Rows (`table/key`) and streams (`stream/id`) behind a parked event.
     blocked: HashSet<String>,
     parking: Vec<Parked>,
+    /// Keys that ended, to be cleared with the next write beside the live tables, if these are.
+    ended: BTreeSet<String>,
     /// Everything up to here is folded, though perhaps not yet written.
     folded: Position,
 }
@@ -140,6 +143,7 @@ impl Engine {
             categories,
             blocked,
             parking: Vec::new(),
+            ended: BTreeSet::new(),
             folded: Position(0),
         })
     }
@@ -219,6 +223,9 @@ impl Engine {
     }
 
     fn sweep(&mut self, swept: &Swept) {
+        if self.schema == self.module.name {
+            self.ended.extend(swept.shredded.iter().cloned());
+        }
         self.tables.iter_mut().for_each(|table| table.sweep(swept));
     }
 
@@ -315,15 +322,23 @@ impl Engine {
         transaction: &mut PgConnection,
         lease: &Lease,
     ) -> Result<u64, EngineError> {
+        let written = self.write(transaction).await?;
+        ParkedEvents::park(transaction, &self.parking).await?;
+        // Events taken in late lie behind the checkpoint, which stays.
+        failpoint("tables.checkpoint");
+        Leases::advance(transaction, lease, self.folded.max(lease.position)).await?;
+        Ok(written)
+    }
+
+    async fn write(&mut self, transaction: &mut PgConnection) -> sqlx::Result<u64> {
         let mut written = 0_u64;
         for table in &mut self.tables {
             written = written.saturating_add(table.write(transaction).await?);
             failpoint("tables.written");
         }
-        ParkedEvents::park(transaction, &self.parking).await?;
-        // Events taken in late lie behind the checkpoint, which stays.
-        failpoint("tables.checkpoint");
-        Leases::advance(transaction, lease, self.folded.max(lease.position)).await?;
+        if !self.ended.is_empty() {
+            aside::clear(transaction, self.module, &self.ended).await?;
+        }
         Ok(written)
     }
 
@@ -337,37 +352,28 @@ impl Engine {
         sweeps: &[(Position, Swept)],
     ) -> Result<(), EngineError> {
         sweeps.iter().for_each(|(_, swept)| self.sweep(swept));
-        for table in &mut self.tables {
-            table.write(connection).await?;
-        }
+        self.write(connection).await?;
         self.committed();
-        Ok(())
-    }
-
-    /// Clears what destroyed keys sealed, however long ago, for tables that follow no further.
-    ///
-    /// # Errors
-    /// If the database refuses.
-    pub(crate) async fn clear_destroyed(
-        &mut self,
-        connection: &mut PgConnection,
-    ) -> Result<(), EngineError> {
-        for table in &mut self.tables {
-            table.clear_destroyed(connection).await?;
-        }
         Ok(())
     }
 
     /// What was flushed is committed.
     pub fn committed(&mut self) {
         self.parking.clear();
+        self.ended.clear();
         self.tables.iter_mut().for_each(|table| table.committed());
     }
 
     /// What was folded or flushed is void; start again from the checkpoint.
     pub fn reset(&mut self, parked: &[Parked]) {
+        self.forget(parked.iter().flat_map(|event| event.keys.iter().cloned()).collect());
+    }
+
+    /// Forgets what was folded and not committed.
+    fn forget(&mut self, blocked: HashSet<String>) {
         self.parking.clear();
-        self.blocked = parked.iter().flat_map(|event| event.keys.iter().cloned()).collect();
+        self.ended.clear();
+        self.blocked = blocked;
         self.tables.iter_mut().for_each(|table| table.reset());
     }
 
@@ -388,18 +394,14 @@ impl Engine {
             let before = self.blocked.clone();
             match self.attempt(connection, store, lease, run).await {
                 Err(EngineError::Database(cause)) if cause.is_refusal() => {
-                    self.tables.iter_mut().for_each(|table| table.reset());
-                    self.parking.clear();
-                    self.blocked = before;
+                    self.forget(before);
                     match split(run) {
                         Some((first, second)) => runs.extend([second, first]),
                         None => self.park_append(connection, store, lease, run, &cause).await?,
                     }
                 }
                 Err(fault) => {
-                    self.tables.iter_mut().for_each(|table| table.reset());
-                    self.parking.clear();
-                    self.blocked = before;
+                    self.forget(before);
                     return Err(fault);
                 }
                 Ok(()) => {}

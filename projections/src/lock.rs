@@ -1,7 +1,10 @@
 //! A module's advisory lock: writers of its tables share it, and who moves, makes or drops tables
-//! has it alone.
+//! has it alone. And waiting for locks for a short time only, where others wait behind.
 
 use sqlx::PgConnection;
+
+/// What a statement ends with that waited too long for a lock.
+pub(crate) const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// Takes the lock beside other writers, until the transaction ends.
 pub(crate) async fn shared(connection: &mut PgConnection, module: &str) -> sqlx::Result<()> {
@@ -11,6 +14,30 @@ pub(crate) async fn shared(connection: &mut PgConnection, module: &str) -> sqlx:
 /// Takes the lock alone, until the transaction ends.
 pub(crate) async fn alone(connection: &mut PgConnection, module: &str) -> sqlx::Result<()> {
     take("SELECT pg_advisory_xact_lock($1)", connection, module).await
+}
+
+/// From here on, waits no longer than 200 ms for any lock, until the transaction ends.
+pub(crate) async fn briefly(transaction: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::raw_sql("SET LOCAL lock_timeout = '200ms'").execute(transaction).await?;
+    Ok(())
+}
+
+/// Ends what [`briefly`] began, for the rest of the transaction.
+pub(crate) async fn as_usual(transaction: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::raw_sql("SET LOCAL lock_timeout TO DEFAULT").execute(transaction).await?;
+    Ok(())
+}
+
+/// What was done, `None` if a lock was not to be had in time.
+pub(crate) fn in_time<T>(outcome: sqlx::Result<T>) -> sqlx::Result<Option<T>> {
+    match outcome {
+        Err(sqlx::Error::Database(refusal))
+            if refusal.code().as_deref() == Some(LOCK_NOT_AVAILABLE) =>
+        {
+            Ok(None)
+        }
+        outcome => outcome.map(Some),
+    }
 }
 
 async fn take(sql: &'static str, connection: &mut PgConnection, module: &str) -> sqlx::Result<()> {

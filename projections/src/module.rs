@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use eventstore::Opened;
 
 use crate::{
-    fold::{Fault, Fold},
+    fold::{Fault, Fold, Sweep},
     row::Row,
     state::StateRow,
     table::Table,
@@ -33,6 +33,8 @@ pub struct TableInfo {
     pub key: &'static str,
     /// The version of its fold.
     pub version: u16,
+    /// The columns that a row's subject key seals.
+    pub(crate) sealed: &'static [&'static str],
 }
 
 pub(crate) type Opening<'a> = BoxFuture<'a, sqlx::Result<Vec<Box<dyn Table>>>>;
@@ -58,7 +60,17 @@ impl Module {
 impl TableInfo {
     /// What a fold says of its table.
     pub(crate) const fn of<F: Fold>() -> Self {
-        Self { name: F::Row::TABLE, key: F::Row::KEY, version: F::VERSION }
+        let sealed = sealed(F::SWEEPS);
+        Self { name: F::Row::TABLE, key: F::Row::KEY, version: F::VERSION, sealed }
+    }
+}
+
+/// The columns that sweeps clear when a key is destroyed.
+const fn sealed(sweeps: &[Sweep]) -> &'static [&'static str] {
+    match sweeps {
+        [] => &[],
+        [Sweep::Shredded(columns), ..] => columns,
+        [Sweep::Purged(_), others @ ..] => sealed(others),
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
+    aside,
     engine::{Engine, EngineError, is_sweep},
     module::{MODULES, Module},
     wait::Positions,
@@ -123,6 +124,7 @@ impl Runner {
         self.positions.reached(module.name, lease.position);
         let mut used = Instant::now();
         let mut remembered: Option<Instant> = None;
+        let mut settled: Option<Instant> = None;
         while !*stopping.borrow() {
             let left = |since: Instant| REMEMBERED.saturating_sub(since.elapsed());
             let events = subscription.next_within(BATCH, remembered.map_or(RENEW, left)).await?;
@@ -146,6 +148,13 @@ impl Runner {
                 // Keeps the lease, and learns of a swap while nothing happens.
                 timeout(SILENCE, leases.renew(lease)).await??;
                 used = Instant::now();
+            }
+            if settled.is_none_or(|since| since.elapsed() >= RENEW) {
+                // What whoever made tables beside these was kept from clearing in them.
+                let settle = async { Ok(aside::settle(&mut connection, module).await?) };
+                let left = leases.keeping::<_, EngineError>(lease, settle);
+                timeout(SWEEPING, left).await??;
+                settled = Some(Instant::now());
             }
         }
         if remembered.is_some() {

@@ -90,13 +90,7 @@ impl TableSql {
 
     /// Clears columns in the rows sealed under keys.
     pub(crate) fn shred(&self, columns: &[&str]) -> String {
-        shred(&self.name, columns)
-    }
-
-    /// Clears columns in the rows sealed under any key that is destroyed.
-    pub(crate) fn shred_destroyed(&self, columns: &[&str]) -> String {
-        let destroyed = "SELECT key_id FROM eventstore.subject_keys WHERE destroyed_at IS NOT NULL";
-        clearing(&self.name, columns, &format!("key_id IN ({destroyed})"))
+        clearing(&self.name, columns, OF_KEYS)
     }
 
     fn type_of(&self, column: &str) -> &str {
@@ -104,13 +98,15 @@ impl TableSql {
     }
 }
 
-/// Clears columns of a table in the rows sealed under keys.
-pub(crate) fn shred(name: &str, columns: &[&str]) -> String {
-    clearing(name, columns, "key_id = ANY($1::text[]::uuid[])")
-}
+/// Which rows are sealed under keys.
+pub(crate) const OF_KEYS: &str = "key_id = ANY($1::text[]::uuid[])";
+/// Which rows are sealed under any key that is destroyed.
+pub(crate) const OF_DESTROYED_KEYS: &str =
+    "key_id IN (SELECT key_id FROM eventstore.subject_keys WHERE destroyed_at IS NOT NULL)";
 
-/// Rows cleared before, as those of a rebuild are from the beginning, are not written again.
-fn clearing(name: &str, columns: &[&str], condition: &str) -> String {
+/// Clears columns of a table in some of its rows. Rows cleared before, as those of a rebuild are
+/// from the beginning, are not written again.
+pub(crate) fn clearing(name: &str, columns: &[&str], condition: &str) -> String {
     let nulls: Vec<_> = columns.iter().map(|column| format!("{column} = NULL")).collect();
     format!(
         "UPDATE {name} SET {} WHERE {condition} AND num_nonnulls({}) > 0",

@@ -13,7 +13,6 @@ use lru::LruCache;
 use sqlx::PgConnection;
 
 use crate::{
-    aside,
     column::Column,
     copy::Copier,
     engine::Arrived,
@@ -50,11 +49,6 @@ pub(crate) trait Table: Send {
         &'a mut self,
         connection: &'a mut PgConnection,
     ) -> BoxFuture<'a, sqlx::Result<u64>>;
-    /// Clears in the stored rows what destroyed keys sealed, whichever events did that.
-    fn clear_destroyed<'a>(
-        &'a mut self,
-        connection: &'a mut PgConnection,
-    ) -> BoxFuture<'a, sqlx::Result<()>>;
     /// The rows written stand: keep them.
     fn committed(&mut self);
     /// The rows written do not stand: forget everything.
@@ -79,8 +73,6 @@ type Journal<F> = Vec<(Key<F>, Option<Entry<<F as Fold>::Row>>)>;
 
 pub(crate) struct FoldTable<F: Fold> {
     sql: TableSql,
-    /// Whether these are the live tables: what must be forgotten is cleared beside them as well.
-    live: bool,
     /// Whether the stored table is still empty, so that nothing needs to be looked for in it.
     empty: bool,
     kept: LruCache<Key<F>, Arc<F::Row>>,
@@ -107,7 +99,6 @@ impl<F: Fold> FoldTable<F> {
         let filled: bool = sqlx::query_scalar(own(&any)).fetch_one(connection).await?;
         Ok(Box::new(Self {
             sql,
-            live: schema == F::Row::SCHEMA,
             empty: !filled,
             kept: LruCache::new(KEPT),
             batch: HashMap::new(),
@@ -280,10 +271,6 @@ impl<F: Fold> FoldTable<F> {
                     let sql = self.sql.shred(columns);
                     let keys: Vec<_> = shredded.iter().collect();
                     sqlx::query(own(&sql)).bind(&keys).execute(&mut *connection).await?;
-                    if self.live {
-                        let table = (F::Row::SCHEMA, F::Row::TABLE);
-                        aside::clear(connection, table, columns, &keys).await?;
-                    }
                 }
                 Sweep::Purged(_) | Sweep::Shredded(_) => {}
             }
@@ -395,21 +382,6 @@ impl<F: Fold + Send> Table for FoldTable<F> {
         connection: &'a mut PgConnection,
     ) -> BoxFuture<'a, sqlx::Result<u64>> {
         Box::pin(self.write_batch(connection))
-    }
-
-    fn clear_destroyed<'a>(
-        &'a mut self,
-        connection: &'a mut PgConnection,
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        Box::pin(async move {
-            for sweep in F::SWEEPS {
-                if let Sweep::Shredded(columns) = sweep {
-                    let sql = self.sql.shred_destroyed(columns);
-                    sqlx::query(own(&sql)).execute(&mut *connection).await?;
-                }
-            }
-            Ok(())
-        })
     }
 
     fn committed(&mut self) {

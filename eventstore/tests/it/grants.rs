@@ -70,6 +70,22 @@ async fn the_application_adds_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn who_writes_read_tables_sees_which_keys_are_destroyed_and_no_key() {
+    let database = testkit::database().await;
+    let options: PgConnectOptions = database.url.parse().unwrap();
+    let options = options.options([("role", "commonhold_projector")]);
+    let mut connection = PgConnection::connect_with(&options).await.unwrap();
+    let destroyed = "SELECT key_id FROM eventstore.subject_keys WHERE destroyed_at IS NOT NULL";
+    sqlx::raw_sql(destroyed).execute(&mut connection).await.unwrap();
+    for sql in [
+        "SELECT wrapped FROM eventstore.subject_keys",
+        "UPDATE eventstore.subject_keys SET destroyed_at = NULL",
+    ] {
+        assert_eq!(refusal(&mut connection, sql).await, INSUFFICIENT_PRIVILEGE, "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn a_log_with_events_is_not_migrated_away() {
     let database = testkit::database().await;
     let store = on(&database).await;

@@ -55,12 +55,12 @@ async fn one_owner_at_a_time() {
 }
 
 #[tokio::test]
-async fn leases_of_the_dead_are_given_back_and_fence_whoever_lives_after_all() {
+async fn leases_of_the_dead_lapse_at_once_and_fence_whoever_lives_after_all() {
     let database = testkit::database().await;
     let leases = Leases::new(database.pool.clone());
     let (ada, bo) = (fresh(), fresh());
     let first = leases.acquire("test", TARGET, ada).await.unwrap().unwrap();
-    leases.release_all().await.unwrap();
+    leases.lapse_all().await.unwrap();
     let second = leases.acquire("test", TARGET, bo).await.unwrap().unwrap();
     assert!(second.epoch > first.epoch);
     assert!(is_lost(advance(&database.pool, &first, 1).await));
@@ -90,6 +90,37 @@ async fn a_lapsed_lease_goes_to_the_next_and_fences_the_first() {
     let third = leases.acquire("test", TARGET, bo).await.unwrap().unwrap();
     assert!(third.epoch > second.epoch);
     advance(&database.pool, &third, 3).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_ends_nothing_while_the_lease_holds() {
+    let database = testkit::database().await;
+    let leases = Leases::new(database.pool.clone());
+    let lease = leases.acquire("test", TARGET, fresh()).await.unwrap().unwrap();
+    // Counted whatever becomes of the transaction; only the first fails.
+    let sql = "CREATE SEQUENCE tries;
+               CREATE FUNCTION fail_first() RETURNS trigger LANGUAGE plpgsql AS $$
+               BEGIN
+                 IF nextval('public.tries') = 1 THEN RAISE 'not now'; END IF;
+                 RETURN NEW;
+               END $$;
+               CREATE TRIGGER fail_first BEFORE UPDATE ON eventstore.checkpoints
+                 FOR EACH ROW EXECUTE FUNCTION fail_first()";
+    sqlx::raw_sql(sql).execute(&database.pool).await.unwrap();
+    let renewed = async {
+        let tries = "SELECT last_value FROM tries";
+        while sqlx::query_scalar::<_, i64>(tries).fetch_one(&database.pool).await.unwrap() < 2 {}
+        Ok::<_, Fenced>(())
+    };
+    leases.keeping(&lease, renewed).await.unwrap();
+
+    let taken = async {
+        let mut transaction = database.pool.begin().await.unwrap();
+        Leases::fence(&mut transaction, "test", TARGET).await.unwrap();
+        transaction.commit().await.unwrap();
+        std::future::pending().await
+    };
+    assert!(is_lost(leases.keeping(&lease, taken).await));
 }
 
 /// What is about to be committed under a lease keeps the next owner waiting, or fails.

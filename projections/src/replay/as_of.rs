@@ -1,18 +1,14 @@
 //! The tables as they stood at a moment, in a schema of their own.
 
 use domain::kernel::{Position, Timestamp};
-use eventstore::{Lease, Leases, ParkedEvents};
-use sqlx::Connection;
+use eventstore::{Leases, ParkedEvents};
 
 use super::{
     Observer, Replay, ReplayError, ReplayOptions, Target,
+    alone::{Tries, alone, in_time},
     shadow::{self, Shadow, former, next},
 };
-use crate::{
-    engine::Engine,
-    lock,
-    module::{MODULES, Module},
-};
+use crate::module::{MODULES, Module};
 
 impl Replay {
     /// Makes modules' tables as of a moment in a new schema. Personal data erased since then
@@ -84,10 +80,10 @@ impl Replay {
             self.finish(module, &mut made, position, schema).await
         };
         let outcome = work.await;
-        self.given_back(&mut made, outcome).await
+        self.given_back(module, made, outcome).await
     }
 
-    /// Lets go of tables that follow no further.
+    /// Leaves tables that follow no further where they are wanted.
     async fn finish(
         &self,
         module: &'static Module,
@@ -98,26 +94,34 @@ impl Replay {
         let Shadow { schema: own, lease, connection, .. } = made;
         let parked = ParkedEvents::new(self.pool.clone()).list(Some((module.name, own))).await?;
         let parked: Vec<_> = parked.iter().map(|event| event.position).collect();
-        let mut transaction = connection.begin().await?;
-        lock::alone(&mut transaction, module.name).await?;
-        Leases::advance(&mut transaction, lease, position).await?;
-        // Nobody will try these again.
-        ParkedEvents::release(&mut transaction, module.name, own, &parked).await?;
-        if own != schema {
-            for table in module.tables {
-                let sql = format!("ALTER TABLE \"{own}\".{} SET SCHEMA \"{schema}\"", table.name);
-                sqlx::raw_sql(crate::sql::own(&sql)).execute(&mut *transaction).await?;
+        let mut tries = Tries::new();
+        loop {
+            self.leases().renew(lease).await?;
+            let moved = async {
+                let mut transaction = alone(connection, &[module.name]).await?;
+                Leases::advance(&mut transaction, lease, position).await?;
+                // Nobody will try these again.
+                ParkedEvents::release(&mut transaction, module.name, own, &parked).await?;
+                if own != schema {
+                    for table in module.tables {
+                        let name = table.name;
+                        let sql = format!("ALTER TABLE \"{own}\".{name} SET SCHEMA \"{schema}\"");
+                        sqlx::raw_sql(crate::sql::own(&sql)).execute(&mut *transaction).await?;
+                    }
+                    shadow::drop_schema(&mut transaction, own).await?;
+                    Leases::rename(&mut transaction, module.name, own, schema).await?;
+                }
+                Ok(transaction.commit().await?)
+            };
+            match in_time(moved.await)? {
+                Some(()) => break,
+                None => tries.another(own).await?,
             }
-            shadow::drop_schema(&mut transaction, own).await?;
-            Leases::rename(&mut transaction, module.name, own, schema).await?;
         }
-        transaction.commit().await?;
-        let kept = Lease { target: schema.to_owned(), ..lease.clone() };
-        self.leases().release(&kept).await?;
-        // From now on whoever writes the live tables clears in these what is erased, and passes
-        // them over no more; what was erased while they were made is cleared here.
-        let mut engine = Engine::open(connection, module, schema, &[]).await?;
-        Ok(engine.clear_destroyed(connection).await?)
+        // The claim moved with the tables.
+        schema.clone_into(own);
+        schema.clone_into(&mut lease.target);
+        Ok(())
     }
 
     /// The end of the last append that lies wholly at or before a position.

@@ -3,6 +3,7 @@
 //! Owns shadow schemas, verification, the swap and its undo, tables as of a moment, and the
 //! retry of parked events. Refuses any effect but rows: nothing here can issue a command.
 
+mod alone;
 mod as_of;
 mod parked;
 mod shadow;
@@ -18,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::{engine::EngineError, module::Module};
 
-use self::shadow::next;
+use self::shadow::{Shadow, next};
 
 pub use status::{Purpose, Status};
 pub use verify::Difference;
@@ -206,7 +207,7 @@ impl Replay {
             Ok(differences)
         };
         let outcome = work.await;
-        self.given_back(&mut shadow, outcome).await
+        self.given_back(module, shadow, outcome).await
     }
 
     /// Rebuilds a module's tables beside the live ones, compares, and throws them away.
@@ -222,12 +223,13 @@ impl Replay {
         let mut shadow = self.open_shadow(module, &next(module), options).await?;
         let work = async {
             self.fill_to_head(module, &mut shadow, observe).await?;
-            self.compare(module, &mut shadow, observe).await
+            let differences = self.compare(module, &mut shadow, observe).await?;
+            let Shadow { schema, lease, connection, .. } = &mut shadow;
+            self.drop_tables(connection, schema, std::slice::from_ref(lease)).await?;
+            Ok(differences)
         };
         let outcome = work.await;
-        let differences = self.given_back(&mut shadow, outcome).await?;
-        shadow.discard().await?;
-        Ok(differences)
+        self.given_back(module, shadow, outcome).await
     }
 
     fn leases(&self) -> Leases {
@@ -235,6 +237,11 @@ impl Replay {
     }
 
     async fn connect(&self) -> Result<PgConnection, ReplayError> {
-        Ok(self.options.connect().await?)
+        let mut connection = self.options.connect().await?;
+        // Whoever is gone leaves no statement at work for long, which would keep locks meanwhile.
+        // Not every server can tell.
+        let check = "SET client_connection_check_interval = '1s'";
+        let _ = sqlx::raw_sql(check).execute(&mut connection).await;
+        Ok(connection)
     }
 }

@@ -5,10 +5,12 @@ use eventstore::{Lease, Leases, ParkedEvents, failpoint};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use super::{Observer, Phase, Progress, Replay, ReplayError, ReplayOptions};
+use super::{
+    Observer, Phase, Progress, Replay, ReplayError, ReplayOptions,
+    alone::{Tries, alone, in_time},
+};
 use crate::{
     engine::{Engine, EngineError},
-    lock,
     module::Module,
     sql::own,
 };
@@ -58,15 +60,30 @@ impl Replay {
         schema: &str,
         options: &ReplayOptions,
     ) -> Result<Shadow, ReplayError> {
+        let lease = self.lease(module, schema).await?;
+        let opened = self.open_under(module, lease.clone(), options).await;
+        if opened.is_err() {
+            let _ = self.leases().lapse(&lease).await;
+        }
+        opened
+    }
+
+    async fn open_under(
+        &self,
+        module: &'static Module,
+        mut lease: Lease,
+        options: &ReplayOptions,
+    ) -> Result<Shadow, ReplayError> {
+        let schema = &*lease.target.clone();
         let mut connection = self.connect().await?;
-        let mut lease = self.lease(module, schema).await?;
         let known = self.leases().list().await?;
         let same = |p: &&eventstore::Progress| p.consumer == module.name && p.target == schema;
         let fingerprint = known.iter().find(same).map(|progress| progress.fingerprint.clone());
         let resumable =
             fingerprint == Some(module.fingerprint()) && exists(&mut connection, schema).await?;
         if !resumable {
-            lease = begin(module, &lease, &mut connection).await?;
+            let begun = begin(module, &lease, &mut connection);
+            lease = self.leases().keeping(&lease, begun).await?;
             failpoint("rebuild.created");
         }
         let parked = ParkedEvents::new(self.pool.clone());
@@ -116,7 +133,7 @@ impl Replay {
             outcome => return outcome,
         }
         let Shadow { schema, lease, engine, connection, position, .. } = &mut *shadow;
-        *lease = begin(module, lease, connection).await?;
+        *lease = self.leases().keeping(lease, begin(module, lease, connection)).await?;
         self.leases()
             .keeping(lease, self.unless_stopped(index(connection, module, schema)))
             .await?;
@@ -193,15 +210,6 @@ impl Shadow {
         self.position = self.engine.folded();
         Ok(())
     }
-
-    /// Throws the tables away, unless they are another's by now.
-    pub(super) async fn discard(mut self) -> Result<(), ReplayError> {
-        let mut transaction = self.connection.begin().await?;
-        lock::alone(&mut transaction, &self.lease.consumer).await?;
-        drop_schema(&mut transaction, &self.schema).await?;
-        Leases::remove(&mut transaction, &self.lease).await?;
-        Ok(transaction.commit().await?)
-    }
 }
 
 pub(super) async fn exists(
@@ -230,9 +238,22 @@ async fn begin(
     lease: &Lease,
     connection: &mut PgConnection,
 ) -> Result<Lease, ReplayError> {
+    let mut tries = Tries::new();
+    loop {
+        match in_time(try_begin(module, lease, connection).await)? {
+            Some(lease) => return Ok(lease),
+            None => tries.another(&lease.target).await?,
+        }
+    }
+}
+
+async fn try_begin(
+    module: &Module,
+    lease: &Lease,
+    connection: &mut PgConnection,
+) -> Result<Lease, ReplayError> {
     let schema = &lease.target;
-    let mut transaction = connection.begin().await?;
-    lock::alone(&mut transaction, module.name).await?;
+    let mut transaction = alone(connection, &[module.name]).await?;
     drop_schema(&mut transaction, schema).await?;
     let sql = format!(
         "CREATE SCHEMA \"{schema}\";

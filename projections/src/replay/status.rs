@@ -1,17 +1,15 @@
 //! Which tables of a module there are, live and otherwise, and dropping those that are not.
 
 use domain::kernel::Position;
-use eventstore::Leases;
-use sqlx::Connection;
+use eventstore::{Lease, Leases};
+use sqlx::PgConnection;
 
 use super::{
     Replay, ReplayError,
+    alone::{Tries, alone, in_time},
     shadow::{drop_schema, former, next},
 };
-use crate::{
-    lock,
-    module::{MODULES, Module},
-};
+use crate::module::{MODULES, Module};
 
 /// What a module's tables in a schema are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +127,7 @@ impl Replay {
     /// more, or of those as of a moment.
     ///
     /// # Errors
-    /// If replays made no such schema, it is live, or somebody is at work on it.
+    /// If replays made no such schema, it is live, or somebody is at work on it or keeps reading it.
     pub async fn drop_aside(&self, schema: &str) -> Result<(), ReplayError> {
         let known = self.leases().list().await?;
         let aside = |module: &&&'static Module| {
@@ -141,18 +139,47 @@ impl Replay {
             return Err(ReplayError::NotAside(schema.to_owned()));
         }
         let mut leases = Vec::with_capacity(modules.len());
-        for module in &modules {
-            leases.push(self.lease(module, schema).await?);
+        let dropped = async {
+            for module in &modules {
+                leases.push(self.lease(module, schema).await?);
+            }
+            let mut connection = self.connect().await?;
+            self.drop_tables(&mut connection, schema, &leases).await
+        };
+        let dropped = dropped.await;
+        if dropped.is_err() {
+            for lease in &leases {
+                let _ = self.leases().lapse(lease).await;
+            }
         }
-        let mut connection = self.connect().await?;
-        let mut transaction = connection.begin().await?;
-        for module in &modules {
-            lock::alone(&mut transaction, module.name).await?;
+        dropped
+    }
+
+    /// Drops a schema and the checkpoints of its tables, unless they are another's by now.
+    pub(super) async fn drop_tables(
+        &self,
+        connection: &mut PgConnection,
+        schema: &str,
+        leases: &[Lease],
+    ) -> Result<(), ReplayError> {
+        let mut tries = Tries::new();
+        loop {
+            for lease in leases {
+                self.leases().renew(lease).await?;
+            }
+            let dropped = async {
+                let modules: Vec<_> = leases.iter().map(|lease| &*lease.consumer).collect();
+                let mut transaction = alone(connection, &modules).await?;
+                drop_schema(&mut transaction, schema).await?;
+                for lease in leases {
+                    Leases::remove(&mut transaction, lease).await?;
+                }
+                Ok(transaction.commit().await?)
+            };
+            match in_time(dropped.await)? {
+                Some(()) => return Ok(()),
+                None => tries.another(schema).await?,
+            }
         }
-        drop_schema(&mut transaction, schema).await?;
-        for lease in &leases {
-            Leases::remove(&mut transaction, lease).await?;
-        }
-        Ok(transaction.commit().await?)
     }
 }

@@ -1,13 +1,10 @@
-//! Stopping in good order: what is folded is written, and the claim is given back.
+//! Ending in good order: what is folded is written, the claim is given back, and nothing is left
+//! behind that must be forgotten.
 
-use std::time::Duration;
+use tokio::sync::watch;
 
-use tokio::{sync::watch, time::timeout};
-
-use super::{Replay, ReplayError, shadow::Shadow};
-
-/// How long whoever wants to stop waits for the last statement.
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::{Replay, ReplayError, alone::Tries, shadow::Shadow};
+use crate::{aside, module::Module};
 
 impl Replay {
     /// The same tool, which stops in good order once it is told to.
@@ -41,25 +38,31 @@ impl Replay {
         }
     }
 
-    /// After a failure: gives the claim back, so that the next run need not wait for it to lapse.
-    /// Tables that stay as they are keep nothing readable that the log cannot say any more.
+    /// After all else: lets go of the claim, so that the next run need not wait for it to lapse, and
+    /// sees to it that tables which stay keep nothing that was erased. Whoever writes the live
+    /// tables passed over these meanwhile. If that fails, they do it later.
     pub(super) async fn given_back<T>(
         &self,
-        shadow: &mut Shadow,
+        module: &'static Module,
+        shadow: Shadow,
         outcome: Result<T, ReplayError>,
     ) -> Result<T, ReplayError> {
-        if outcome.is_err() {
-            // If that fails too, the claim lapses.
-            let _ = self.leases().release(&shadow.lease).await;
-        }
-        if matches!(outcome, Err(ReplayError::Stopped)) {
-            // Whoever writes the live tables passed over those that somebody worked on.
-            let cleared = shadow.engine.clear_destroyed(&mut shadow.connection);
-            // A statement that was cut off may go on for a while on the server.
-            if !matches!(timeout(PATIENCE, cleared).await, Ok(Ok(()))) {
-                tracing::warn!(schema = shadow.schema, "what was just erased may still be there");
-            }
+        let Shadow { schema, lease, connection, .. } = shadow;
+        // Perhaps a statement was cut off: with its connection it ends on the server too.
+        drop(connection);
+        // If that fails too, the claim lapses.
+        let _ = self.leases().lapse(&lease).await;
+        if let Err(cause) = self.settle(module).await {
+            tracing::warn!(schema, %cause, "what was just erased may still be there");
         }
         outcome
+    }
+
+    async fn settle(&self, module: &'static Module) -> Result<(), ReplayError> {
+        let (mut connection, mut tries) = (self.connect().await?, Tries::new());
+        while !aside::settle(&mut connection, module).await? {
+            tries.another(module.name).await?;
+        }
+        Ok(())
     }
 }

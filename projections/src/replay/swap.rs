@@ -1,18 +1,14 @@
 //! Exchanging tables in one transaction: types and the schema stay, tables move.
 
-use std::time::Duration;
-
 use eventstore::{Fenced, Lease, Leases, failpoint};
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 
 use super::{
     Observer, Phase, Progress, Replay, ReplayError, ReplayOptions,
+    alone::{Tries, alone, in_time},
     shadow::{Shadow, drop_schema, exists, former, next},
 };
-use crate::{lock, module::Module, sql::own};
-
-/// How often the tables are asked for before giving up.
-const TRIES: u32 = 50;
+use crate::{module::Module, sql::own};
 
 impl Replay {
     /// Makes a shadow the live tables; the former ones are kept for [`Replay::rollback`].
@@ -22,7 +18,8 @@ impl Replay {
         shadow: &mut Shadow,
         observe: Observer<'_>,
     ) -> Result<(), ReplayError> {
-        for _ in 0..TRIES {
+        let mut tries = Tries::new();
+        loop {
             if self.is_stopping() {
                 return Err(ReplayError::Stopped);
             }
@@ -34,6 +31,7 @@ impl Replay {
                 position: shadow.position,
                 target: head,
             });
+            self.leases().renew(&shadow.lease).await?;
             if self.try_swap(module, shadow).await? {
                 observe(Progress {
                     module: module.name,
@@ -43,9 +41,8 @@ impl Replay {
                 });
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tries.another(module.name).await?;
         }
-        Err(ReplayError::Locked(module.name.to_owned()))
     }
 
     /// Puts the former tables back, brought up to date first.
@@ -68,18 +65,41 @@ impl Replay {
             return Err(ReplayError::OtherVersion(module.name.to_owned()));
         }
         // Nobody must be making the next tables while the former ones take their name.
-        self.lease(module, &next(module)).await?;
-        let mut transaction = connection.begin().await?;
-        lock::alone(&mut transaction, module.name).await?;
-        // The former tables become the next ones, and are promoted like any others.
-        drop_schema(&mut transaction, &next(module)).await?;
-        let rename = format!("ALTER SCHEMA {} RENAME TO {}", former(module), next(module));
-        sqlx::raw_sql(own(&rename)).execute(&mut *transaction).await?;
-        Leases::rename(&mut transaction, module.name, &former(module), &next(module)).await?;
-        transaction.commit().await?;
+        let lease = self.lease(module, &next(module)).await?;
+        if let Err(fault) = self.take_back(module, &lease, &mut connection).await {
+            let _ = self.leases().lapse(&lease).await;
+            return Err(fault);
+        }
         let options = ReplayOptions::default();
         let mut shadow = self.open_shadow(module, &next(module), &options).await?;
-        self.promote(module, &mut shadow, observe).await
+        let outcome = self.promote(module, &mut shadow, observe).await;
+        self.given_back(module, shadow, outcome).await
+    }
+
+    /// Makes the former tables the next ones, which are promoted like any others.
+    async fn take_back(
+        &self,
+        module: &'static Module,
+        lease: &Lease,
+        connection: &mut PgConnection,
+    ) -> Result<(), ReplayError> {
+        let (former, next) = (former(module), next(module));
+        let mut tries = Tries::new();
+        loop {
+            self.leases().renew(lease).await?;
+            let renamed = async {
+                let mut transaction = alone(connection, &[module.name]).await?;
+                drop_schema(&mut transaction, &next).await?;
+                let rename = format!("ALTER SCHEMA {former} RENAME TO {next}");
+                sqlx::raw_sql(own(&rename)).execute(&mut *transaction).await?;
+                Leases::rename(&mut transaction, module.name, &former, &next).await?;
+                Ok(transaction.commit().await?)
+            };
+            match in_time(renamed.await)? {
+                Some(()) => return Ok(()),
+                None => tries.another(&former).await?,
+            }
+        }
     }
 
     /// One attempt: `false` if a table could not be had within 200 ms, or the live tables are
@@ -89,28 +109,23 @@ impl Replay {
         module: &'static Module,
         shadow: &mut Shadow,
     ) -> Result<bool, ReplayError> {
-        let mut transaction = shadow.connection.begin().await?;
-        sqlx::raw_sql("SET LOCAL lock_timeout = '200ms'").execute(&mut *transaction).await?;
-        failpoint("swap.lock");
-        match exchange(&mut transaction, module, &shadow.lease).await {
-            Ok(true) => {
+        let Shadow { lease, connection, .. } = shadow;
+        let swapped = async {
+            failpoint("swap.lock");
+            // Alone: no runner is inside a batch, no careful reader between two statements.
+            let mut transaction = alone(connection, &[module.name]).await?;
+            let swapped = exchange(&mut transaction, module, lease).await?;
+            if swapped {
                 failpoint("swap.commit");
                 transaction.commit().await?;
                 failpoint("swap.committed");
-                Ok(true)
-            }
-            Ok(false) => {
+            } else {
+                // At once: writers wait for it.
                 transaction.rollback().await?;
-                Ok(false)
             }
-            Err(ReplayError::Engine(crate::EngineError::Database(cause)))
-                if cause.code().as_deref() == Some("55P03") =>
-            {
-                transaction.rollback().await?;
-                Ok(false)
-            }
-            Err(fault) => Err(fault),
-        }
+            Ok(swapped)
+        };
+        Ok(in_time(swapped.await)?.unwrap_or(false))
     }
 }
 
@@ -120,8 +135,6 @@ async fn exchange(
     lease: &Lease,
 ) -> Result<bool, ReplayError> {
     let (live, next, former) = (module.name, next(module), former(module));
-    // Alone: no runner is inside a batch, no careful reader between two statements.
-    lock::alone(transaction, module.name).await?;
     // Ours still: a rebuild that took over meanwhile may have begun the tables anew.
     let position: Option<i64> = sqlx::query_scalar(
         "SELECT position FROM eventstore.checkpoints

@@ -1,5 +1,7 @@
 //! Row by row: is what was rebuilt what is live?
 
+use std::collections::HashSet;
+
 use eventstore::failpoint;
 use futures_util::TryStreamExt;
 use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
@@ -27,9 +29,31 @@ pub struct Difference {
 }
 
 impl Replay {
-    /// Brings the shadow to exactly where a snapshot of the live tables stands, and compares.
-    /// Nobody has to stop for it.
+    /// What differs between the shadow and the live tables. Nobody has to stop for it.
+    ///
+    /// An event whose key was just destroyed is folded with its personal values or without,
+    /// depending on when it was read, until the erasure is folded as well. So whatever differs is
+    /// compared again where all of that is behind, and counts if it still differs.
     pub(super) async fn compare(
+        &self,
+        module: &'static Module,
+        shadow: &mut Shadow,
+        observe: Observer<'_>,
+    ) -> Result<Vec<Difference>, ReplayError> {
+        let found = self.compare_once(module, shadow, observe).await?;
+        if found.is_empty() {
+            return Ok(found);
+        }
+        let found: HashSet<_> = found.into_iter().map(|row| (row.table, row.key)).collect();
+        let head = self.store.head().await?;
+        self.fold_to(module, shadow, head, observe).await?;
+        let mut left = self.compare_once(module, shadow, observe).await?;
+        left.retain(|row| found.contains(&(row.table.clone(), row.key.clone())));
+        Ok(left)
+    }
+
+    /// Brings the shadow to exactly where a snapshot of the live tables stands, and compares.
+    async fn compare_once(
         &self,
         module: &'static Module,
         shadow: &mut Shadow,
@@ -40,7 +64,8 @@ impl Replay {
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *live).await?;
         // No swap from before the snapshot on, which the first query takes: in a snapshot of before
         // a swap the tables of after it are empty.
-        swap::lock(&mut live, module, "ACCESS SHARE").await?;
+        let locked = swap::lock(&mut live, module, "ACCESS SHARE");
+        self.leases().keeping(&shadow.lease, locked).await?;
         let position: Option<i64> = sqlx::query_scalar(
             "SELECT position FROM eventstore.checkpoints WHERE consumer = $1 AND target = $1",
         )
@@ -53,15 +78,10 @@ impl Replay {
             live.rollback().await?;
             let caught_up = self.unless_stopped(self.await_live(module, shadow.position));
             self.leases().keeping(&shadow.lease, caught_up).await?;
-            return Box::pin(self.compare(module, shadow, observe)).await;
+            return Box::pin(self.compare_once(module, shadow, observe)).await;
         }
         self.fold_to(module, shadow, position, observe).await?;
-        // A snapshot of the shadow too: what is erased from now on is cleared there as well, while
-        // that of the live tables still shows it.
         let Shadow { schema, lease, connection, .. } = shadow;
-        let mut rebuilt = connection.begin().await?;
-        let snapshot = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1";
-        sqlx::raw_sql(snapshot).execute(&mut *rebuilt).await?;
         observe(Progress {
             module: module.name,
             phase: Phase::Verifying,
@@ -73,12 +93,11 @@ impl Replay {
             let mut found = Vec::new();
             for table in module.tables {
                 let live = (&mut *live, module.name);
-                found.extend(differences(live, (&mut *rebuilt, schema), table).await?);
+                found.extend(differences(live, (&mut *connection, schema), table).await?);
             }
             Ok::<_, ReplayError>(found)
         };
         let found = self.leases().keeping(lease, self.unless_stopped(compared)).await?;
-        rebuilt.rollback().await?;
         live.rollback().await?;
         Ok(found)
     }

@@ -17,7 +17,11 @@ mod lapse;
 #[cfg(test)]
 mod organization;
 #[cfg(test)]
+mod readers;
+#[cfg(test)]
 mod rebuild;
+#[cfg(test)]
+mod remains;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
