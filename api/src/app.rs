@@ -54,6 +54,9 @@ pub struct Parts {
     pub limits: Arc<Limits>,
     /// Before searches of the log: each account makes one at a time.
     pub searches: Lines,
+    /// Before hashes that one request after another may ask for: each account has one made at a
+    /// time, so that nobody fills the line of the hashes alone.
+    pub hashers: Lines,
     /// Failed sign-ins.
     pub login_guard: LoginGuard,
     /// Signed places in lists.

@@ -64,7 +64,7 @@ pub async fn fit(connection: &mut PgConnection, folder: &Path) -> Result<Fit, Lo
     if !folder.join("master.key").exists() {
         return Ok(Fit::Missing);
     }
-    let master = KeyDirectory::open(folder, 0)?.0.master()?;
+    let master = KeyDirectory::existing(folder)?.master()?;
     let opens = master.wrapping().opens(KeyId::from_uuid(id), &wrapped);
     Ok(if opens { Fit::Opens } else { Fit::Other })
 }

@@ -279,6 +279,7 @@ fn parts(
         hashing: PasswordHashing::new(&config.auth)?,
         verified_keys: VerifiedKeys::new(REMEMBERED),
         searches: Lines::default(),
+        hashers: Lines::default(),
         login_guard: LoginGuard::new(LoginRules::new(&config.auth, &config.rate_limit)),
         cursors: Cursors::new(master),
         key_uses: KeyUses::new(REMEMBERED),

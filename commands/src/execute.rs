@@ -1,7 +1,7 @@
 //! Running a use case: authorise, decide, append; again if others were faster.
 
 use domain::kernel::{Position, Version};
-use eventstore::{AppendError, Committed};
+use eventstore::{AppendError, CommandRecord, Committed};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -116,17 +116,29 @@ async fn refused<T: DeserializeOwned>(
     };
     match record {
         None => Err(refusal.into()),
-        Some(record) if record.digest != ctx.command.digest => Err(CommandError::Reused),
-        Some(record) => done(
-            Committed {
-                position: record.position,
-                versions: record.versions,
-                reply: record.reply,
-                duplicate: true,
-            },
-            None,
-        ),
+        Some(record) => again(ctx, record),
     }
+}
+
+/// The first answer to this very command, if it succeeded before. For who must know before it is run
+/// once more, because that costs or is counted.
+///
+/// # Errors
+/// If it was another command under the same id, or the log cannot be read.
+pub async fn repeated<T: DeserializeOwned>(ctx: &Context) -> Result<Option<Done<T>>, CommandError> {
+    let record = ctx.store.command(ctx.command.tenant, ctx.command.id).await?;
+    record.map(|record| again(ctx, record)).transpose()
+}
+
+fn again<T: DeserializeOwned>(
+    ctx: &Context,
+    record: CommandRecord,
+) -> Result<Done<T>, CommandError> {
+    if record.digest != ctx.command.digest {
+        return Err(CommandError::Reused);
+    }
+    let CommandRecord { position, versions, reply, .. } = record;
+    done(Committed { position, versions, reply, duplicate: true }, None)
 }
 
 fn done<T: DeserializeOwned>(

@@ -19,5 +19,5 @@ pub mod seed;
 pub use caller::{Caller, Denied, Grants};
 pub use context::Context;
 pub use error::{CommandError, Refusal};
-pub use execute::{Done, UseCase, execute};
+pub use execute::{Done, UseCase, execute, repeated};
 pub use unit::{Handle, Unit};

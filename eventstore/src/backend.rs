@@ -19,50 +19,75 @@ use crate::{
 pub struct Unavailable {
     #[source]
     cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
-    /// Whether the server itself refused: trying again unchanged will not help.
-    refused: bool,
-    /// Whether there is no room left to write.
-    full: bool,
+    kind: Kind,
+}
+
+/// What another try can hope for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It may come through.
+    Lost,
+    /// Unchanged it is refused again.
+    Refused,
+    /// Nothing is written until there is room.
+    Full,
+    /// It takes as long again.
+    GivenUp,
 }
 
 impl Unavailable {
+    fn of(kind: Kind, cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { cause: Some(Arc::new(cause)), kind }
+    }
+
     /// A cut or missing connection: worth another try.
     pub fn lost(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self { cause: Some(Arc::new(cause)), refused: false, full: false }
+        Self::of(Kind::Lost, cause)
     }
 
     /// An error of the server itself.
     pub fn refused(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self { cause: Some(Arc::new(cause)), refused: true, full: false }
+        Self::of(Kind::Refused, cause)
     }
 
     /// No room left on the disk.
     pub fn full(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self { cause: Some(Arc::new(cause)), refused: true, full: true }
+        Self::of(Kind::Full, cause)
+    }
+
+    /// The server took too long over a question, and gave it up.
+    pub fn given_up(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::of(Kind::GivenUp, cause)
     }
 
     /// Our own task that would have answered is gone.
     #[must_use]
     pub const fn stopped() -> Self {
-        Self { cause: None, refused: false, full: false }
+        Self { cause: None, kind: Kind::Lost }
     }
 
     /// Whether the server itself refused.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
-        self.refused
+        matches!(self.kind, Kind::Refused | Kind::Full)
+    }
+
+    /// Whether the server gave up what took it too long.
+    #[must_use]
+    pub const fn is_given_up(&self) -> bool {
+        matches!(self.kind, Kind::GivenUp)
     }
 
     /// Whether the disk is full.
     #[must_use]
     pub const fn is_full(&self) -> bool {
-        self.full
+        matches!(self.kind, Kind::Full)
     }
 }
 
 impl PartialEq for Unavailable {
     fn eq(&self, other: &Self) -> bool {
-        (self.refused, self.full) == (other.refused, other.full)
+        self.kind == other.kind
     }
 }
 
@@ -156,8 +181,8 @@ pub struct CommandRecord {
 /// Which events an investigator wants; all given filters must hold.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// After this position.
-    pub after: Position,
+    /// After this position; newest first, before it.
+    pub after: Option<Position>,
     /// Up to and with this position.
     pub until: Option<Position>,
     /// Of this tenant.
@@ -174,7 +199,7 @@ pub struct Filter {
     pub from: Option<Timestamp>,
     /// Recorded before.
     pub to: Option<Timestamp>,
-    /// Newest first; `after` then means "before", from the head if zero.
+    /// Newest first.
     pub descending: bool,
     /// At most so many.
     pub limit: i64,

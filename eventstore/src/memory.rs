@@ -174,7 +174,7 @@ impl Backend for Memory {
     }
 
     fn read<'a>(&'a self, after: Position, limit: i64) -> Answer<'a, Vec<Stored>> {
-        let filter = Filter { after, limit, ..Filter::default() };
+        let filter = Filter { after: Some(after), limit, ..Filter::default() };
         let events = find(&self.log(), &filter);
         async { Ok(events) }.boxed()
     }
@@ -259,12 +259,11 @@ fn span(log: &Log, after: Position, limit: i64, types: &[String]) -> Result<Span
 fn find(log: &Log, filter: &Filter) -> Vec<Stored> {
     let matches = |event: &&Stored| {
         let e = &event.envelope;
-        let beyond = match (filter.descending, filter.after) {
-            (false, after) => e.position > after,
-            (true, Position(0)) => true,
-            (true, before) => e.position < before,
+        let beyond = |after| match filter.descending {
+            false => e.position > after,
+            true => e.position < after,
         };
-        beyond
+        filter.after.is_none_or(beyond)
             && filter.until.is_none_or(|until| e.position <= until)
             && filter.tenant.is_none_or(|tenant| e.tenant == tenant)
             && filter.stream.is_none_or(|stream| e.stream == stream)

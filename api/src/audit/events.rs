@@ -25,7 +25,7 @@ use crate::{
     extract::{Limit, Query},
     gate::{self, Call},
     listing::{List, Listing},
-    problem::{Problem, TOO_MANY_REQUESTS},
+    problem::{Problem, QUERY_TOO_EXPENSIVE, TOO_MANY_REQUESTS},
     routes::{Routes, op},
 };
 
@@ -42,7 +42,8 @@ pub(super) fn routes() -> Routes<App> {
                 "Every filter given must hold. Without `order=desc` the oldest come first. The \
                  answer to the next page never misses an event, however many are written \
                  meanwhile. An account searches once at a time. A search that takes longer than ten \
-                 seconds is given up: narrow it with `after` and `until`.",
+                 seconds is refused as `query-too-expensive`: narrow it by organization, type, time \
+                 or position.",
             )
             .query::<EventsQuery>()
             .answer::<List<EventView>>(200),
@@ -128,7 +129,7 @@ async fn list(
     let listing = Listing::new(&call.app.cursors, &uri, TenantId::PLATFORM, &bound);
     let page = listing.request::<i64>(query.limit, query.cursor.as_deref())?;
     let filter = Filter {
-        after: page.after.map(Position).or(query.after.map(position)).unwrap_or_default(),
+        after: page.after.map(Position).or(query.after.map(position)),
         until: query.until.map(position),
         tenant,
         stream: None,
@@ -157,7 +158,10 @@ async fn search(call: &Call, filter: &Filter) -> Result<Vec<Stored>, Problem> {
         let detail = "an earlier search of this account has not ended";
         Problem::new(&TOO_MANY_REQUESTS).retry_after(1).detail(detail)
     })?;
-    Ok(call.app.store.search(filter).await?)
+    call.app.store.search(filter).await.map_err(|fault| match fault.is_given_up() {
+        true => Problem::new(&QUERY_TOO_EXPENSIVE).cause(fault),
+        false => fault.into(),
+    })
 }
 
 /// Refuses two bounds between which nothing can lie.

@@ -14,10 +14,7 @@ pub enum State {
     /// The first try is under way.
     Connecting,
     /// A message went round.
-    Up {
-        /// The configured address.
-        server: String,
-    },
+    Up,
     /// There is no connection; readers look for themselves.
     Away {
         /// Why the last try failed.
@@ -29,7 +26,7 @@ impl State {
     /// Whether other processes can be rung now.
     #[must_use]
     pub const fn is_up(&self) -> bool {
-        matches!(self, Self::Up { .. })
+        matches!(self, Self::Up)
     }
 }
 
@@ -37,7 +34,8 @@ impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connecting => f.write_str("connecting"),
-            Self::Up { server } => write!(f, "connected to {server}"),
+            // Strangers are told as well, and it is not for them where the server is.
+            Self::Up => f.write_str("connected"),
             Self::Away { cause } => {
                 write!(f, "away, other processes' events are found by polling: {cause}")
             }
@@ -87,10 +85,9 @@ impl Status {
     }
 
     pub(super) fn up(&self) {
-        let server = self.server.clone();
-        tracing::info!(server, "the bell is connected");
+        tracing::info!(server = self.server, "the bell is connected");
         self.connected.set(1);
-        self.state.send_replace(State::Up { server });
+        self.state.send_replace(State::Up);
     }
 
     /// However many tries fail, the first is told; `/readyz` has the cause of the last.
@@ -100,7 +97,7 @@ impl Status {
         let before = self.state.send_replace(State::Away { cause: cause.clone() });
         match before {
             State::Away { .. } => tracing::debug!(cause, "the bell is still away"),
-            State::Connecting | State::Up { .. } => {
+            State::Connecting | State::Up => {
                 tracing::warn!(
                     cause,
                     server = self.server,

@@ -7,7 +7,10 @@ use commands::{
     organization::{role::ADMIN, role_assignment::AssignOnPlatform},
 };
 use domain::{
-    identity::{CredentialId, UserId, user::NewPassword},
+    identity::{
+        CredentialId, UserId,
+        user::{NewPassword, User},
+    },
     kernel::{Kind, Personal, email},
 };
 use eventstore::Store;
@@ -65,6 +68,14 @@ async fn user(session: &Session, address: &str) -> Result<(Store, UserId), Failu
 /// Gives the role that the first start gave once, and never again.
 async fn grant(session: &Session, address: &str) -> Result<(), Failure> {
     let (store, user_id) = user(session, address).await?;
+    let loaded = store.load_fresh::<User>(user_id.uuid()).await?;
+    if loaded.state.present().is_ok_and(|user| !user.email_verified) {
+        let unproved = format!(
+            "{address} is not verified: whoever registered it need not be who reads its mail. Let \
+             them open the link in the mail that came with the registration, and grant again"
+        );
+        return Err(Failure::new(Exit::Conflict, unproved));
+    }
     let reason = Some("granted on the machine".to_owned());
     let case = AssignOnPlatform { user_id, role_id: ADMIN, expires_at: None, reason };
     let granted = commands::execute(&seed::system(&store, &Clock::system()), &case).await;

@@ -40,10 +40,7 @@ impl Keys {
             output.words(&format!("{count} keys restored into {}", folder.display()));
             return output.data(&json!({ "restored": count }), || count.to_string());
         }
-        let (directory, first) = KeyDirectory::open(&folder, now).map_err(failure)?;
-        if first {
-            output.words(&format!("new keys were made in {}; back them up", folder.display()));
-        }
+        let directory = KeyDirectory::existing(&folder).map_err(failure)?;
         match self {
             Self::List | Self::Restore { .. } => list(&directory, output),
             Self::Rotate => {
@@ -83,6 +80,7 @@ fn date(seconds: u64) -> String {
 fn failure(error: KeyError) -> Failure {
     let exit = match &error {
         KeyError::Exists(_) => Exit::Conflict,
+        KeyError::Missing(_) => Exit::NotFound,
         KeyError::Exposed(_) => Exit::Denied,
         KeyError::Damaged(_) => Exit::VerificationFailed,
         KeyError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {

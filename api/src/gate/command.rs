@@ -83,6 +83,15 @@ impl<T> Command<T> {
     pub async fn run<U: UseCase>(&self, use_case: &U) -> Result<Done<U::Answer>, Problem> {
         self.call.run(self.key, use_case).await
     }
+
+    /// The first answer, if this very command succeeded before. Ask before what a repetition must
+    /// not pay for: hashing, and what is counted.
+    ///
+    /// # Errors
+    /// Another request under the same idempotency key.
+    pub async fn repeated<A: DeserializeOwned>(&self) -> Result<Option<Done<A>>, Problem> {
+        Ok(commands::repeated(&self.call.context(self.key)).await?)
+    }
 }
 
 #[cfg(test)]

@@ -14,8 +14,10 @@ use domain::{
         service_principal::ServicePrincipal,
     },
 };
+use eventstore::Loaded;
 use projections::organization::api_keys::{self as table, ApiKeyRow, Filter};
 use serde::{Deserialize, Serialize};
+use tokio::sync::MutexGuard;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -24,6 +26,7 @@ use crate::{
     answer::{Accepted, Found},
     app::App,
     crypto::apikey::ApiKeySecret,
+    door,
     extract::{Limit, Path, Query},
     gate::{Call, Command},
     listing::{List, Listing},
@@ -172,12 +175,10 @@ async fn read(
     call: Call,
     Path((_, service_principal_id)): Path<(String, ServicePrincipalId)>,
 ) -> Result<Found<ServicePrincipalView>, Problem> {
-    let (organization_id, store) = (call.organization()?, &call.app.store);
-    let head = *store.watch_head().borrow();
+    let head = *call.app.store.watch_head().borrow();
     // No table holds those without a key.
-    let loaded = store.load_fresh::<ServicePrincipal>(service_principal_id.uuid()).await?;
-    let here = loaded.state.present().ok().filter(|it| it.organization_id == organization_id);
-    let principal = here.ok_or_else(Problem::not_found)?;
+    let loaded = load(&call, service_principal_id).await?;
+    let principal = loaded.state.present().map_err(|_| Problem::not_found())?;
     let status = match principal.is_disabled {
         false => ServicePrincipalStatus::Active,
         true => ServicePrincipalStatus::Disabled,
@@ -189,6 +190,16 @@ async fn read(
         status,
     };
     Ok(Found::new(view, head).version(i64::from(loaded.edited.0)))
+}
+
+/// A service principal of the path's organization, as the log has it now.
+async fn load(call: &Call, id: ServicePrincipalId) -> Result<Loaded<ServicePrincipal>, Problem> {
+    let organization_id = call.organization()?;
+    let loaded = call.app.store.load_fresh::<ServicePrincipal>(id.uuid()).await?;
+    match loaded.state.present() {
+        Ok(present) if present.organization_id == organization_id => Ok(loaded),
+        Ok(_) | Err(_) => Err(Problem::not_found()),
+    }
 }
 
 async fn disable(
@@ -235,10 +246,15 @@ async fn issue(
     let (organization_id, body) = (command.call.organization()?, &command.body);
     let name = field("/name", display_name(&body.name))?;
     let scopes = bounded("/scopes", &body.scopes, MAX_SCOPES)?;
+    let _turn = turn(&command.call).await;
+    if let Some(done) = command.repeated().await? {
+        return Ok(shown(&done, organization_id, service_principal_id, None));
+    }
+    load(&command.call, service_principal_id).await?;
     let (key, secret) = fresh(&command.call, body.expires_at).await?;
     let case = cases::IssueKey { organization_id, service_principal_id, name, scopes, secret };
     let done = command.run(&case).await?;
-    Ok(shown(&done, organization_id, service_principal_id, &key))
+    Ok(shown(&done, organization_id, service_principal_id, Some(&key)))
 }
 
 /// How a key is replaced.
@@ -266,6 +282,11 @@ async fn rotate(
     }
     let overlap = TimeDelta::seconds(i64::from(overlap));
     let overlap_until = call.now.checked_add_signed(overlap).unwrap_or(call.now);
+    let _turn = turn(call).await;
+    if let Some(done) = command.repeated().await? {
+        return Ok(shown(&done, organization_id, service_principal_id, None));
+    }
+    load(call, service_principal_id).await?;
     let (key, secret) = fresh(call, body.expires_at).await?;
     let case = cases::RotateKey {
         organization_id,
@@ -275,7 +296,13 @@ async fn rotate(
         secret,
     };
     let done = command.run(&case).await?;
-    Ok(shown(&done, organization_id, service_principal_id, &key))
+    Ok(shown(&done, organization_id, service_principal_id, Some(&key)))
+}
+
+/// Waits until no other request of the account has a key hashed: whoever asks for many at once must
+/// not fill the line in which people sign in.
+async fn turn(call: &Call) -> Option<MutexGuard<'_, ()>> {
+    door::aside(call.app.hashers.turn(&call.caller.actor.id)).await
 }
 
 /// A fresh key, and what the log may keep of it.
@@ -294,13 +321,14 @@ fn shown(
     done: &Done<cases::Issued>,
     organization: OrganizationId,
     principal: ServicePrincipalId,
-    key: &ApiKeySecret,
+    key: Option<&ApiKeySecret>,
 ) -> Accepted<NewApiKeyView> {
     let id = done.answer.api_key_id;
+    let key = key.filter(|_| !done.duplicate);
     let view = NewApiKeyView {
         id: id.uuid(),
-        prefix: (!done.duplicate).then(|| key.prefix().to_owned()),
-        key: (!done.duplicate).then(|| key.text()),
+        prefix: key.map(|key| key.prefix().to_owned()),
+        key: key.map(ApiKeySecret::text),
     };
     let location = format!(
         "/api/v1/organizations/{organization}/service-principals/{principal}/api-keys/{id}"

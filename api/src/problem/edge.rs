@@ -94,6 +94,11 @@ crate::problem_codes! {
         cause: "A change of an existing thing must say which version it is based on.",
         fix: "Send the `ETag` of the thing as last read in `If-Match`.",
     }
+    QUERY_TOO_EXPENSIVE = 422 "query-too-expensive" {
+        title: "The search takes too long",
+        cause: "Too much of the log would have to be read, and the search was given up. The same search would be again.",
+        fix: "Narrow it by tenant (`organization_id`), type, time (`from` and `to`) or position (`after` and `until`), or read a single stream (`GET /streams/{category}/{stream_id}`).",
+    }
     TOO_MANY_REQUESTS = 429 "too-many-requests" {
         title: "Too many requests",
         cause: "This address or account used up what it may send for now.",

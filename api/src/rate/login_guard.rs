@@ -171,6 +171,15 @@ impl LoginGuard {
         give_back(&mut memory.networks, network, &self.rules);
     }
 
+    /// A token from a mail is shown, to set a password. Until it is found right it counts as a failed
+    /// sign-in of its network.
+    ///
+    /// # Errors
+    /// [`Refused`]; then the token does not count either.
+    pub fn begin_token(&self, network: Network, now: Timestamp) -> Result<(), Refused> {
+        take(&mut self.lock().networks, network, &self.rules, now)
+    }
+
     /// Somebody who knows a user's password shows a code.
     ///
     /// # Errors
@@ -396,6 +405,21 @@ mod tests {
         assert_eq!(guard.begin("another", network(1), at(2)), Ok(()));
         assert!(guard.begin("yet another", network(1), at(2)).is_err());
         assert_eq!(guard.begin("another", network(2), at(2)), Ok(()));
+    }
+
+    #[test]
+    fn a_network_that_invents_tokens_is_slowed() {
+        let guard = guard();
+        for _ in 0..30 {
+            guard.begin_token(network(1), at(0)).unwrap();
+            guard.succeeded(&[], network(1));
+        }
+        for _ in 0..30 {
+            guard.begin_token(network(1), at(0)).unwrap();
+        }
+        let refused = Err(Refused { retry_after_seconds: 2 });
+        assert_eq!(guard.begin_token(network(1), at(0)), refused);
+        assert_eq!(guard.begin_token(network(2), at(0)), Ok(()));
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ mod limiter;
 mod login_guard;
 
 use axum::response::Response;
+use domain::organization::OrganizationId;
 use http::{HeaderName, HeaderValue};
 use uuid::Uuid;
 
@@ -20,8 +21,22 @@ use crate::{
     problem::{Problem, TOO_MANY_REQUESTS},
 };
 
-/// Mails per hour that strangers can have sent to one address.
+/// Mails of one kind per hour that strangers can have sent to one address.
 const MAILS_PER_HOUR: u32 = 10;
+/// Invitations per hour to one address, from whatever organizations.
+const INVITATIONS_PER_HOUR: u32 = 50;
+
+/// A mail that strangers can have sent. Each kind is counted apart: whoever uses up one must not keep
+/// the others from who needs them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mailing {
+    /// To verify an address.
+    Verification,
+    /// To change to an address.
+    AddressChange,
+    /// To set another password.
+    PasswordReset,
+}
 
 /// The limits of the process.
 #[derive(Debug)]
@@ -30,7 +45,9 @@ pub struct Limits {
     networks: Limiter<Network>,
     accounts: Limiter<Uuid>,
     sign_ups: Limiter<Network>,
-    mails: Limiter<String>,
+    mails: Limiter<(Mailing, String)>,
+    invitations_of: Limiter<(OrganizationId, String)>,
+    invitations: Limiter<String>,
 }
 
 impl Limits {
@@ -45,6 +62,8 @@ impl Limits {
             accounts: Limiter::new(limits.per_account_per_minute, Per::Minute, keys),
             sign_ups: Limiter::new(config.auth.sign_ups_per_hour, Per::Hour, keys),
             mails: Limiter::new(MAILS_PER_HOUR, Per::Hour, keys),
+            invitations_of: Limiter::new(MAILS_PER_HOUR, Per::Hour, keys),
+            invitations: Limiter::new(INVITATIONS_PER_HOUR, Per::Hour, keys),
         }
     }
 
@@ -84,8 +103,19 @@ impl Limits {
     ///
     /// # Errors
     /// `too-many-requests`.
-    pub fn mail(&self, email_digest: &str) -> Result<(), Problem> {
-        self.count(&self.mails, &email_digest.to_owned()).map(|_| ())
+    pub fn mail(&self, mailing: Mailing, email_digest: &str) -> Result<(), Problem> {
+        self.count(&self.mails, &(mailing, email_digest.to_owned())).map(|_| ())
+    }
+
+    /// Counts an invitation to an address, by its digest. An organization's own limit comes first: at
+    /// its end it takes nothing from what there is for all.
+    ///
+    /// # Errors
+    /// `too-many-requests`.
+    pub fn invitation(&self, from: OrganizationId, email_digest: &str) -> Result<(), Problem> {
+        let address = email_digest.to_owned();
+        self.count(&self.invitations_of, &(from, address.clone()))?;
+        self.count(&self.invitations, &address).map(|_| ())
     }
 
     fn count<K: std::hash::Hash>(
@@ -168,10 +198,27 @@ mod tests {
         assert!(limits.account(Uuid::max()).is_ok());
         assert!(limits.sign_up(network).is_ok());
         assert!(limits.sign_up(network).is_err());
-        assert!((0..MAILS_PER_HOUR).all(|_| limits.mail("ada").is_ok()));
-        assert!(limits.mail("ada").is_err() && limits.mail("bob").is_ok());
         config.rate_limit.enabled = false;
         let limits = Limits::new(&config);
         assert!((0..9).all(|_| limits.account(Uuid::nil()).is_ok()));
+    }
+
+    #[test]
+    fn a_kind_of_mail_that_is_used_up_leaves_the_others() {
+        let limits = Limits::new(&Config::default());
+        let mail = |mailing, address| limits.mail(mailing, address).is_ok();
+        assert!((0..MAILS_PER_HOUR).all(|_| mail(Mailing::Verification, "ada")));
+        assert!(!mail(Mailing::Verification, "ada") && mail(Mailing::Verification, "bob"));
+        assert!(mail(Mailing::PasswordReset, "ada") && mail(Mailing::AddressChange, "ada"));
+
+        let organization = |number| OrganizationId::from_uuid(Uuid::from_u128(number));
+        let invited = |number| limits.invitation(organization(number), "ada").is_ok();
+        for number in 0..u128::from(INVITATIONS_PER_HOUR / MAILS_PER_HOUR) {
+            assert!((0..MAILS_PER_HOUR).all(|_| invited(number)));
+            assert!(!invited(number));
+        }
+        assert!(!invited(99), "all of them together are bounded as well");
+        assert!(limits.invitation(organization(99), "bob").is_ok());
+        assert!(mail(Mailing::PasswordReset, "ada"));
     }
 }

@@ -1,7 +1,8 @@
 //! What investigators ask of the log, what is said to a question that cannot be
-//! answered, and that an account asks one at a time.
+//! answered or takes too long, and that an account asks one at a time.
 
 use http::StatusCode;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
@@ -34,6 +35,7 @@ async fn a_mistyped_filter_is_refused_and_never_finds_nothing() {
     refused(&events(backwards).await, "?from", "lies behind `to`");
     refused(&events("after=7&until=3").await, "?after", "lies behind `until`");
     assert_eq!(events("order=desc&after=7&until=3").await.status, StatusCode::OK);
+    assert_eq!(events("order=desc&after=0").await.body["items"], json!([]));
     refused(&events("after=-5").await, "?after", "0 or more");
     refused(&events("bogus=1").await, "?bogus", "`correlation`");
     refused(&events("from=2026-11-22").await, "?from", "with a zone");
@@ -131,5 +133,27 @@ async fn an_account_searches_once_at_a_time() {
     drop(earlier);
     let answer = searching.await.unwrap();
     assert!(answer.status.is_success(), "{answer:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_search_that_takes_too_long_is_not_to_be_repeated() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    assert_eq!(admin.get("/events?limit=1").await.status, StatusCode::OK);
+    let mut locked = server.db.pool.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE eventstore.events").execute(&mut *locked).await.unwrap();
+    let searching = tokio::spawn(async move { admin.get("/events?limit=1").await });
+    // What its own time-out does, sooner.
+    let end = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'
+          AND query LIKE '%WHERE true ORDER BY e.position%'";
+    while !searching.is_finished() {
+        sqlx::query(end).execute(&server.db.pool).await.unwrap();
+    }
+    locked.rollback().await.unwrap();
+    let answer = searching.await.unwrap();
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{answer:?}");
+    assert_eq!((answer.code(), answer.header("retry-after")), ("query-too-expensive", None));
     server.stop().await;
 }

@@ -364,12 +364,17 @@ async fn a_platform_tells_how_its_bell_is_and_is_ready_without() {
     let until = async |wanted: &str| {
         soon(async { while !readiness(&browser).await.starts_with(wanted) {} }).await;
     };
-    until(&format!("connected to {url}")).await;
+    until("connected").await;
+    let address = url.rsplit('/').next().unwrap();
+    let told = browser.get("//readyz").await.text;
+    assert!(!told.contains(address), "strangers learn where the server is: {told}");
     let metrics = browser.get("//metrics").await.text;
     assert!(metrics.contains("\nbell_connected 1\n"), "{metrics}");
     nats.kill();
     until("away, other processes' events are found by polling: ").await;
     assert!(browser.get("//metrics").await.text.contains("\nbell_connected 0\n"));
+    let told = browser.get("//readyz").await.text;
+    assert!(!told.contains(address), "{told}");
     server.stop().await;
 
     let server = Server::start().await;

@@ -10,13 +10,18 @@ use std::{
 };
 
 use api::{
-    clock::Clock, config::Config, database::Database, mail::Mail, platform::Platform, serve,
+    clock::Clock, config::Config, crypto::password::Password, database::Database, mail::Mail,
+    platform::Platform, serve,
 };
 use domain::kernel::Aggregate;
 use eventstore::Loaded;
+use futures_util::FutureExt;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{
+    sync::oneshot,
+    task::{JoinHandle, JoinSet},
+};
 use uuid::Uuid;
 
 use crate::letterbox::{Letterbox, token_in};
@@ -147,6 +152,19 @@ impl Server {
         self.app.store.remember(id, before);
     }
 
+    /// Takes every place of the hashing pool, for at least as long as one hash takes; ends when what
+    /// is returned is dropped.
+    pub(crate) async fn no_more_hashing(&self) -> JoinSet<()> {
+        let hashing = &self.app.hashing;
+        let mut busy = JoinSet::new();
+        while hashing.hash(Password::generated("x".into())).now_or_never().is_none() {
+            let hashing = hashing.clone();
+            busy.spawn(async move { drop(hashing.hash(Password::generated("x".into())).await) });
+            tokio::task::yield_now().await;
+        }
+        busy
+    }
+
     /// So many mails of a kind to an address, oldest first, once they are there.
     pub(crate) async fn mailed(&self, to: &str, kind: &str, count: usize) -> Vec<Mail> {
         let fits = |mail: &&Mail| mail.to == to && mail.kind == kind;
@@ -162,6 +180,12 @@ impl Server {
         let fits = |mail: &&Mail| mail.to == to && mail.text.contains(word);
         self.letters.wait(|mails| mails.iter().rev().filter(fits).find_map(token_in)).await
     }
+}
+
+/// Costs at which one hash takes longer than a few requests.
+pub(crate) fn slow_hashes(config: &mut Config) {
+    config.auth.password_memory_kib = 32_768;
+    config.auth.password_iterations = 16;
 }
 
 impl Drop for Server {

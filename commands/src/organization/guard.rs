@@ -58,6 +58,15 @@ pub(super) async fn person(unit: &mut Unit<'_>, id: UserId) -> Result<PersonId, 
     Ok(in_use(unit.state(user))?.person_id)
 }
 
+/// Demands that a user is in use and has shown that the address is theirs.
+pub(super) async fn proved(unit: &mut Unit<'_>, id: UserId) -> Result<(), Refusal> {
+    let user = unit.look::<User>(id).await?;
+    match in_use(unit.state(user))? {
+        present if present.email_verified => Ok(()),
+        present => Err(UserError::WrongStatus(present.status).into()),
+    }
+}
+
 /// The user, unless disabled or gone.
 pub(super) fn in_use(user: &User) -> Result<&user::Present, UserError> {
     let present = user.present()?;

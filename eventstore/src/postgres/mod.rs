@@ -157,6 +157,7 @@ impl From<sqlx::Error> for Unavailable {
         let code = error.as_database_error().map(|refusal| refusal.code().unwrap_or_default());
         let lost = match code.as_deref() {
             Some("53100") => return Self::full(error),
+            Some("57014") => return Self::given_up(error),
             Some(code) => PASSING.iter().any(|class| code.starts_with(class)),
             None => !matches!(
                 error,
@@ -168,8 +169,8 @@ impl From<sqlx::Error> for Unavailable {
 }
 
 /// What a server says while it is not itself: connection lost, transaction rolled back or on a
-/// stand-by, no resources, cancelled by a time-out, shutting down or starting up, lock not had.
-const PASSING: [&str; 7] = ["08", "25006", "40", "53", "57014", "57P", "55P03"];
+/// stand-by, no resources, shutting down or starting up, lock not had.
+const PASSING: [&str; 6] = ["08", "25006", "40", "53", "57P", "55P03"];
 
 impl Backend for Postgres {
     fn append<'a>(&'a self, batch: &'a [Arc<Sealed>]) -> Answer<'a, Vec<Verdict>> {
@@ -193,7 +194,14 @@ impl Backend for Postgres {
     }
 
     fn search<'a>(&'a self, filter: &'a Filter) -> Answer<'a, Vec<Stored>> {
-        self.reading(move || read::search(&self.searchers, filter)).boxed()
+        // What took too long once does so again.
+        let ask = move || async move {
+            match read::search(&self.searchers, filter).await {
+                Err(fault) if fault.is_given_up() => Ok(Err(fault)),
+                outcome => outcome.map(Ok),
+            }
+        };
+        async move { self.reading(ask).await.flatten() }.boxed()
     }
 
     fn log_id(&self) -> Answer<'_, String> {
@@ -244,6 +252,23 @@ mod tests {
         let rows = log.searchers.rows(sqlx::query("SHOW statement_timeout")).await.unwrap();
         assert_eq!(rows[0].get::<&str, _>(0), "10s");
         assert!(read::SEARCHING > Duration::from_secs(10));
+        database.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_search_that_takes_too_long_is_given_up_at_once() {
+        let database = testkit::database().await;
+        let options: PgConnectOptions = database.url.parse().unwrap();
+        let mut log = Postgres::connect(options.clone()).await.unwrap();
+        let impatient = options.options([("statement_timeout", "50ms")]);
+        log.searchers = Readers::new(impatient, readers::MOST_SEARCHES);
+        let mut locked = database.pool.begin().await.unwrap();
+        sqlx::raw_sql("LOCK TABLE eventstore.events").execute(&mut *locked).await.unwrap();
+        let since = Instant::now();
+        let fault = log.search(&Filter { limit: 1, ..Filter::default() }).await.unwrap_err();
+        assert!(fault.is_given_up(), "{fault:?}");
+        assert!(since.elapsed() < AGAIN, "it was asked again");
+        locked.rollback().await.unwrap();
         database.close().await;
     }
 

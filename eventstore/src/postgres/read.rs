@@ -61,9 +61,9 @@ pub(super) async fn search(readers: &Readers, filter: &Filter) -> Result<Vec<Sto
     let mut sql =
         QueryBuilder::<Postgres>::new(format!("SELECT {COLUMNS} FROM eventstore.events e WHERE "));
     match (filter.descending, filter.after) {
-        (false, after) => sql.push("e.position > ").push_bind(after.0),
-        (true, Position(0)) => sql.push("true"),
-        (true, before) => sql.push("e.position < ").push_bind(before.0),
+        (_, None) => sql.push("true"),
+        (false, Some(after)) => sql.push("e.position > ").push_bind(after.0),
+        (true, Some(before)) => sql.push("e.position < ").push_bind(before.0),
     };
     if let Some(until) = filter.until {
         sql.push(" AND e.position <= ").push_bind(until.0);

@@ -86,7 +86,7 @@ impl Replay {
             while after < until {
                 let end = Position(after.0.saturating_add(SPAN).min(until.0));
                 let filter = Filter {
-                    after,
+                    after: Some(after),
                     until: Some(end),
                     event_type: Some(format!("{category}.{name}")),
                     limit: PAGE,

@@ -13,7 +13,7 @@ use super::Check;
 use crate::{
     bell,
     config::{Config, Environment, Mail, MailAdapter, Nats},
-    crypto::keys::KeyDirectory,
+    crypto::keys::{KeyDirectory, KeyError},
     disk::{existing, free_bytes},
 };
 
@@ -89,7 +89,7 @@ fn private(name: &'static str, folder: &Path, command: &str) -> Check {
     }
 }
 
-/// That the keys can be read by us and by nobody else; opening makes none where some are.
+/// That the keys can be read by us and by nobody else.
 fn keys(folder: &Path) -> Check {
     let name = "keys";
     if !folder.exists() {
@@ -99,15 +99,21 @@ fn keys(folder: &Path) -> Check {
     if !folder.join("master.key").exists() {
         return Check::failed(name, "master.key is missing: personal data cannot be read", restore);
     }
-    let read = KeyDirectory::open(folder, 0)
-        .and_then(|(keys, _)| Ok((keys.master()?, keys.signing()?, keys.list()?.len())));
-    match read {
-        Ok((_, signing, count)) => {
-            let active = &signing.active().kid;
-            Check::ok(name, format!("master key, and {count} signing keys; {active} signs"))
-        }
+    match readable(folder) {
+        Ok(detail) => Check::ok(name, detail),
         Err(error) => Check::failed(name, error.to_string(), restore),
     }
+}
+
+fn readable(folder: &Path) -> Result<String, KeyError> {
+    let keys = KeyDirectory::existing(folder)?;
+    keys.master()?;
+    let count = keys.list()?.len();
+    if count == 0 {
+        return Ok("master key; the next start makes a signing key".to_owned());
+    }
+    let active = keys.signing()?.active().kid.clone();
+    Ok(format!("master key, and {count} signing keys; {active} signs"))
 }
 
 fn disk(config: &Config) -> Check {

@@ -102,8 +102,8 @@ async fn status(
     let words = |error: &dyn std::error::Error| error.to_string();
     // How far tables are needs no key, and a doctor makes none.
     let master = match config.keys.dir.join("master.key").exists() {
-        true => KeyDirectory::open(&config.keys.dir, 0)
-            .and_then(|(keys, _)| keys.master())
+        true => KeyDirectory::existing(&config.keys.dir)
+            .and_then(|keys| keys.master())
             .map_err(|error| words(&error))?
             .wrapping(),
         false => eventstore::MasterKey::new(&[0; 32], &[]),

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{
     KeyDirectory, KeyError,
-    directory::{create, is_key_file, read},
+    directory::{MASTER, create, is_key_file, read},
 };
 
 /// File names and their content. As secret as the keys themselves.
@@ -35,7 +35,7 @@ impl KeyDirectory {
         Ok(count)
     }
 
-    /// Writes the keys of a backup into a folder that has none of them.
+    /// Writes the keys of a backup into a folder that has no others: all of them or none.
     ///
     /// # Errors
     /// [`KeyError`]; an existing key is not overwritten.
@@ -47,12 +47,29 @@ impl KeyDirectory {
             return Err(damaged());
         }
         super::directory::make(folder)?;
-        if let Some(taken) = backup.files.keys().map(|name| folder.join(name)).find(|p| p.exists())
-        {
-            return Err(KeyError::Exists(taken));
+        // Without the master key, those of this backup are what a restore left that was killed.
+        let left = |path: &Path, content: &str| {
+            !path.ends_with(MASTER) && read(path).is_ok_and(|there| there == content)
+        };
+        let mut wanted = Vec::new();
+        // The master key, first in order, is written last: where it is, all are.
+        for (name, content) in backup.files.iter().rev() {
+            let path = folder.join(name);
+            match path.exists() {
+                true if left(&path, content) => {}
+                true => return Err(KeyError::Exists(path)),
+                false => wanted.push((path, content)),
+            }
         }
-        for (name, content) in &backup.files {
-            create(&folder.join(name), content.as_bytes())?;
+        let mut written = Vec::new();
+        for (path, content) in wanted {
+            if let Err(error) = create(&path, content.as_bytes()) {
+                for path in written {
+                    drop(std::fs::remove_file(path));
+                }
+                return Err(error);
+            }
+            written.push(path);
         }
         Ok(backup.files.len())
     }
@@ -88,6 +105,35 @@ mod tests {
         assert_eq!(restored.master().unwrap().expose(), directory.master().unwrap().expose());
         assert_eq!(restored.list().unwrap(), directory.list().unwrap());
         assert!(matches!(KeyDirectory::restore(&file, &folder), Err(KeyError::Exists(_))));
+    }
+
+    #[test]
+    fn a_restore_brings_all_keys_back_or_none() {
+        let (beside, target) = (beside(), Scratch::path());
+        let file = beside.join("backup");
+        // No file system takes the middle one.
+        let long = "l".repeat(300);
+        let names = ["master.key", &format!("signing-{long}.json"), "signing-m.json"];
+        let files = names.map(|name| (name.to_owned(), "{}".to_owned())).into();
+        let text = serde_json::to_string(&Backup { version: 1, files }).unwrap();
+        create(&file, text.as_bytes()).unwrap();
+        assert!(matches!(KeyDirectory::restore(&file, &target), Err(KeyError::Io { .. })));
+        assert_eq!(std::fs::read_dir(&*target).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_restore_that_was_killed_is_taken_up_again() {
+        let (beside, target) = (beside(), Scratch::path());
+        let (directory, folder) = fresh();
+        let file = beside.join("backup");
+        directory.backup(&file).unwrap();
+        super::super::directory::make(&target).unwrap();
+        let kid = &directory.list().unwrap()[0].kid;
+        let name = format!("signing-{kid}.json");
+        std::fs::copy(folder.join(&name), target.join(&name)).unwrap();
+        assert_eq!(KeyDirectory::restore(&file, &target).unwrap(), 2);
+        let restored = KeyDirectory::existing(&target).unwrap();
+        assert_eq!(restored.list().unwrap(), directory.list().unwrap());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::{MasterKey, SigningKey, SigningKeys, thumbprint};
 use crate::{clock::mint, crypto::random};
 
-const MASTER: &str = "master.key";
+pub(super) const MASTER: &str = "master.key";
 /// The longest life of an access token, and the leeway of clocks: after that nothing that a
 /// retired key signed can still be valid.
 const KEEP_RETIRED_SECONDS: u64 = 960;
@@ -43,6 +43,13 @@ pub enum KeyError {
     /// It would be overwritten.
     #[error("{0} exists already and is never overwritten")]
     Exists(PathBuf),
+    /// The folder holds no master key.
+    #[error(
+        "there is no master key in {0}: name the folder of the keys in PLATFORM__KEYS__DIR \
+         (keys.dir), or bring them back with `platformctl keys restore BACKUP`; only the first \
+         start of a platform makes new ones"
+    )]
+    Missing(PathBuf),
 }
 
 /// What can be told of a signing key.
@@ -104,6 +111,23 @@ impl KeyDirectory {
             directory.add(now_seconds)?;
         }
         Ok((directory, first))
+    }
+
+    /// Opens the folder of keys that were made before. Makes nothing: keys that nobody knows of look
+    /// like those that are sought, and open nothing.
+    ///
+    /// # Errors
+    /// [`KeyError::Missing`] if no master key is there.
+    pub fn existing(folder: &Path) -> Result<Self, KeyError> {
+        let directory = Self { folder: folder.to_owned() };
+        let master = directory.path(MASTER);
+        match fs::metadata(&master) {
+            Ok(_) => Ok(directory),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(KeyError::Missing(folder.to_owned()))
+            }
+            Err(error) => Err(at(&master)(error)),
+        }
     }
 
     /// Where the keys lie.
@@ -307,6 +331,21 @@ pub(in crate::crypto) mod tests {
         assert!(!first);
         assert_eq!(again.master().unwrap().expose(), directory.master().unwrap().expose());
         assert_eq!(again.list().unwrap(), directory.list().unwrap());
+    }
+
+    #[test]
+    fn keys_that_should_be_there_are_not_made() {
+        let folder = Scratch::path();
+        let opened = KeyDirectory::existing(&folder);
+        assert!(matches!(opened, Err(KeyError::Missing(named)) if named == *folder));
+        assert!(!folder.exists());
+        let (directory, folder) = fresh();
+        for key in directory.list().unwrap() {
+            fs::remove_file(folder.join(file_name(&key.kid))).unwrap();
+        }
+        let opened = KeyDirectory::existing(&folder).unwrap();
+        assert_eq!(opened.master().unwrap().expose(), directory.master().unwrap().expose());
+        assert_eq!(opened.list().unwrap(), []);
     }
 
     #[test]

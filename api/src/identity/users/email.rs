@@ -14,6 +14,7 @@ use crate::{
     gate::Call,
     identity::proof::{self, TokenBody, accepted, new_token, presented},
     problem::Problem,
+    rate::Mailing,
     routes::{Routes, op},
     text::field,
 };
@@ -58,7 +59,7 @@ async fn request(call: Call, Json(body): Json<ChangeEmailBody>) -> Result<Accept
     let address = field("/email", mailbox(&body.email))?;
     proof::password(&call, body.password, "/password").await?;
     let email_digest = call.app.digests.email(&address);
-    call.app.limits.mail(&email_digest)?;
+    call.app.limits.mail(Mailing::AddressChange, &email_digest)?;
     let case = RequestEmailChange {
         user_id,
         email: Personal::Open(address),

@@ -3,10 +3,13 @@
 use chrono::TimeDelta;
 use commands::identity::{
     Login, find_user,
-    user::{ChangePassword, RequestPasswordReset, ResetPassword},
+    user::{ChangePassword, RefuseReset, RequestPasswordReset, ResetPassword},
 };
 use domain::{
-    identity::{CredentialId, UserId, user::NewPassword},
+    identity::{
+        CredentialId, UserId,
+        user::{NewPassword, User},
+    },
     kernel::{Personal, email},
 };
 use serde::Deserialize;
@@ -18,7 +21,9 @@ use crate::{
     answer::{Accepted, Noted},
     app::App,
     clock::mint,
+    context::Network,
     crypto::password::Password,
+    door,
     extract::Json,
     gate::Call,
     identity::{
@@ -26,6 +31,7 @@ use crate::{
         proof::{self, accepted, new_token, presented},
     },
     problem::Problem,
+    rate::Mailing,
     routes::{Routes, op},
     text::field,
 };
@@ -65,7 +71,7 @@ pub(super) fn routes() -> Routes<App> {
 async fn request(call: Call, Json(body): Json<AddressBody>) -> Result<Noted<()>, Problem> {
     let address = field("/email", email(&body.email))?;
     let digest = call.app.digests.email(&address);
-    call.app.limits.mail(&digest)?;
+    call.app.limits.mail(Mailing::PasswordReset, &digest)?;
     let floor = Floor::begin(&call.app);
     let user_id = find_user(&call.app.store, &Login::Email(digest)).await?;
     let stream = user_id.unwrap_or(UserId::from_uuid(Uuid::nil()));
@@ -88,6 +94,17 @@ struct ResetPasswordBody {
 async fn confirm(call: Call, Json(body): Json<ResetPasswordBody>) -> Result<Noted<()>, Problem> {
     let (user_id, token) = presented(&body.token)?;
     let password = Password::new(body.password, "/password")?;
+    let app = &call.app;
+    // One at a time of a user: a token that many show at once is hashed for once.
+    let _turn = door::aside(app.hashers.turn(&user_id.uuid())).await;
+    let network = Network::of(call.request.client());
+    app.login_guard.begin_token(network, call.now)?;
+    let user = app.store.load_fresh::<User>(user_id.uuid()).await?;
+    if !user.state.present().is_ok_and(|user| user.accepts_reset(&token, call.now)) {
+        let case = RefuseReset { user_id, token_id: token.token_id };
+        accepted(call.run(call.once(), &case).await?.answer)?;
+    }
+    app.login_guard.succeeded(&[], network);
     let password = hashed(&call, password).await?;
     let done = call.run(call.once(), &ResetPassword { user_id, token, password }).await?;
     accepted(done.answer)?;

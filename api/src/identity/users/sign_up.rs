@@ -36,6 +36,7 @@ use crate::{
         proof::{TokenBody, accepted, ip, new_token, presented},
     },
     problem::{CONFLICT, Problem},
+    rate::Mailing,
     routes::{Routes, op},
     text::{both, field, locality},
 };
@@ -203,7 +204,7 @@ pub(super) struct AddressBody {
 async fn resend(call: Call, Json(body): Json<AddressBody>) -> Result<Noted<()>, Problem> {
     let address = field("/email", email(&body.email))?;
     let digest = call.app.digests.email(&address);
-    call.app.limits.mail(&digest)?;
+    call.app.limits.mail(Mailing::Verification, &digest)?;
     let floor = Floor::begin(&call.app);
     let user_id = find_user(&call.app.store, &Login::Email(digest)).await?;
     let stream = user_id.unwrap_or(UserId::from_uuid(Uuid::nil()));

@@ -5,11 +5,11 @@
 
 use axum::extract::OriginalUri;
 use chrono::{DateTime, Days, TimeDelta, Utc};
-use commands::organization::invitation as cases;
+use commands::{Done, organization::invitation as cases};
 use domain::{
     kernel::{Timestamp, email},
     organization::{
-        InvitationId, RoleId, WorkspaceId,
+        InvitationId, OrganizationId, RoleId, WorkspaceId,
         invitation::{Invitation, InvitationStatus},
     },
 };
@@ -204,10 +204,14 @@ impl std::fmt::Debug for NewInvitationBody {
 async fn invite(command: Command<NewInvitationBody>) -> Result<Accepted<IdView>, Problem> {
     let (call, body) = (&command.call, &command.body);
     let organization_id = call.organization()?;
+    // What is repeated sends no mail.
+    if let Some(done) = command.repeated().await? {
+        return Ok(invited(&done, organization_id));
+    }
     let invitation_id = InvitationId::from_uuid(mint());
     let email = field("/email", email(&body.email))?;
     let email_digest = call.app.digests.email(&email);
-    call.app.limits.mail(&email_digest)?;
+    call.app.limits.invitation(organization_id, &email_digest)?;
     let case = cases::Invite {
         invitation_id,
         organization_id,
@@ -219,10 +223,13 @@ async fn invite(command: Command<NewInvitationBody>) -> Result<Accepted<IdView>,
         message: optional_line("/message", body.message.as_deref(), MAX_NOTE)?,
         expires_at: end(body.expires_at, call.now)?,
     };
-    let done = command.run(&case).await?;
+    Ok(invited(&command.run(&case).await?, organization_id))
+}
+
+fn invited(done: &Done<cases::Invited>, organization_id: OrganizationId) -> Accepted<IdView> {
     let id = done.answer.invitation_id;
     let location = format!("/api/v1/organizations/{organization_id}/invitations/{id}");
-    Ok(Accepted::created(&done, id, location, IdView::of(id)))
+    Accepted::created(done, id, location, IdView::of(id))
 }
 
 /// How an invitation is sent again.
@@ -238,12 +245,16 @@ async fn resend(
     command: Command<ResendBody>,
 ) -> Result<Accepted<()>, Problem> {
     let (call, organization_id) = (&command.call, command.call.organization()?);
+    // What is repeated sends no mail.
+    if let Some(done) = command.repeated::<()>().await? {
+        return Ok(Accepted::done(&done, invitation_id));
+    }
     let expires_at = end(command.body.expires_at, call.now)?;
     let loaded = call.app.store.load_fresh::<Invitation>(invitation_id.uuid()).await?;
     // Of one that does not exist, or is another organization's, the use case says so.
     let known = loaded.state.present().ok();
     if let Some(own) = known.filter(|known| known.organization_id == organization_id) {
-        call.app.limits.mail(&own.email_digest)?;
+        call.app.limits.invitation(organization_id, &own.email_digest)?;
     }
     let count = known.map_or(0, |known| known.sends).saturating_add(1);
     let case = cases::Resend {

@@ -37,11 +37,27 @@ fn a_fresh_installation_is_healthy_and_left_as_it_is() {
     assert_eq!(fs::read_dir(&place.folder).unwrap().count(), 0, "nobody made anything");
 }
 
+#[tokio::test]
+async fn what_looks_at_keys_makes_none() {
+    let db = testkit::database().await;
+    let place = Place::on(&db.url);
+    place.run(&["seed"]).with(0);
+    let keys = place.keys();
+    for key in keys.list().unwrap() {
+        fs::remove_file(keys.folder().join(format!("signing-{}.json", key.kid))).unwrap();
+    }
+    let ended = Place::on(&db.url)
+        .with("PLATFORM__KEYS__DIR", &keys.folder().display().to_string())
+        .run(&["doctor", "--json"]);
+    assert_eq!(find(&ended, "keys")["detail"], "master key; the next start makes a signing key");
+    assert_eq!(find(&ended, "master key")["outcome"], "ok");
+    assert_eq!(keys.list().unwrap(), [], "a doctor makes none");
+}
+
 #[test]
 fn a_private_database_is_healthy_and_durable() {
     let place = Place::new();
     place.run(&["migrate", "up"]).with(0);
-    place.run(&["keys", "list"]).with(0);
     place.run(&["replay", "--verify"]).with(0);
     let ended = place.run(&["doctor", "--json"]).with(0);
     let checks = ended.json();
@@ -59,7 +75,6 @@ fn a_private_database_is_healthy_and_durable() {
 async fn what_is_broken_is_named_with_a_way_to_mend_it() {
     let db = testkit::database().await;
     let place = Place::on(&db.url).with("PLATFORM__RATE_LIMIT__ENABLED", "false");
-    place.run(&["keys", "list"]).with(0);
     place.run(&["replay", "--all"]).with(0);
     fs::set_permissions(place.folder.join("keys"), Permissions::from_mode(0o755)).unwrap();
     sqlx::raw_sql(

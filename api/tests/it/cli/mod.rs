@@ -14,6 +14,7 @@ use std::{
     process::{Command, Output},
 };
 
+use api::crypto::keys::KeyDirectory;
 use serde_json::Value;
 
 /// A folder with its configuration, and the environment `platformctl` runs in.
@@ -41,6 +42,11 @@ impl Place {
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The keys that a first start makes.
+    pub(crate) fn keys(&self) -> KeyDirectory {
+        KeyDirectory::open(&self.folder.join("keys"), 0).unwrap().0
     }
 
     /// `platformctl` in the folder, with nothing in its environment but our variables.

@@ -47,8 +47,21 @@ fn a_manifest_that_does_not_fit_fails_the_validation() {
 }
 
 #[test]
-fn keys_are_made_rotated_backed_up_and_brought_back() {
+fn keys_that_are_not_there_are_missed_and_not_made() {
     let place = Place::new();
+    let folder = place.folder.join("keys");
+    for arguments in [&["keys", "list"][..], &["keys", "rotate"], &["keys", "backup", "copy"]] {
+        let words = place.run(arguments).with(3).words();
+        let told = format!("there is no master key in {}", folder.display());
+        assert!(words.contains(&told) && words.contains("PLATFORM__KEYS__DIR"), "{words}");
+        assert_eq!(fs::read_dir(&place.folder).unwrap().count(), 0, "something was made");
+    }
+}
+
+#[test]
+fn keys_are_rotated_backed_up_and_brought_back() {
+    let place = Place::new();
+    place.keys();
     let list = || place.run(&["keys", "list", "--json"]).with(0).json();
     assert_eq!(list().as_array().unwrap().len(), 1);
     place.run(&["keys", "rotate"]).with(0);

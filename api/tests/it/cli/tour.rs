@@ -7,9 +7,10 @@ use std::{
     thread,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Place;
+use crate::support::{PASSWORD, Server};
 
 /// A free port. It may be taken by the time it is used, but hardly ever is.
 fn free_port() -> u16 {
@@ -67,7 +68,7 @@ fn one_command_serves_and_the_others_visit() {
     let url = place.run(&["config", "database-url"]).with(0).text();
     assert!(url.starts_with("postgres://") && url.contains("host=/tmp/"), "{url}");
     let seeded = place.run(&["seed", "--json"]).with(0).json();
-    assert_eq!(seeded, serde_json::json!({}), "serving has made all of it");
+    assert_eq!(seeded, json!({}), "serving has made all of it");
     stop(child);
 
     let (child, said) = serve(&place);
@@ -84,7 +85,7 @@ async fn a_password_is_reset_from_the_machine_and_shown_once() {
     let place = Place::on(&db.url);
     let made = place.run(&["seed", "--json"]).with(0).json();
     let email = made["email"].as_str().unwrap();
-    assert_eq!(place.run(&["seed", "--json"]).with(0).json(), serde_json::json!({}));
+    assert_eq!(place.run(&["seed", "--json"]).with(0).json(), json!({}));
 
     let reset = place.run(&["admin", "reset-password", "--email", email, "--json"]).with(0).json();
     let text = |value: &Value| value["password"].as_str().unwrap().to_owned();
@@ -93,4 +94,23 @@ async fn a_password_is_reset_from_the_machine_and_shown_once() {
     place.run(&["admin", "reset-password", "--email", "nobody"]).with(2);
     place.run(&["admin", "grant", "--email", "nobody@example.org"]).with(3);
     place.run(&["admin", "grant", "--email", email]).with(4);
+}
+
+#[tokio::test]
+async fn an_address_that_nobody_verified_administers_nothing() {
+    let server = Server::start().await;
+    let place = Place::on(&server.db.url)
+        .with("PLATFORM__KEYS__DIR", &server.app.config.keys.dir.display().to_string());
+    let email = "boss@example.org";
+    let body = json!({"email": email, "password": PASSWORD, "display_name": "Boss"});
+    let registered = server.stranger().post("/users", &body).await;
+    assert!(registered.status.is_success(), "{registered:?}");
+    let grant = ["admin", "grant", "--email", email];
+    let words = place.run(&grant).with(4).words();
+    assert!(words.contains("is not verified"), "{words}");
+    let token = server.mailed_token(email, "verify").await;
+    let verified = server.stranger().post("/users/verify-email", &json!({"token": token})).await;
+    assert!(verified.status.is_success(), "{verified:?}");
+    place.run(&grant).with(0);
+    server.stop().await;
 }

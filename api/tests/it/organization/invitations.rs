@@ -1,9 +1,9 @@
 //! Invitations: an organization's, and those a user may answer.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::letterbox::token_in;
+use crate::{letterbox::token_in, support::key};
 
 use super::{World, deleted, eventually, id_of, invalid, missing, posted, refused, role};
 
@@ -76,16 +76,35 @@ async fn no_mailbox_is_flooded_with_invitations() {
     let ada = &world.ada;
     let path = world.path("/invitations");
     let invite = json!({"email": "carol@example.org"});
-    let id = ada.post(&path, &invite).await.id();
-    for _ in 1..10 {
-        let resent = ada.post(&format!("{path}/{id}/resend"), &json!({})).await;
+    let (first, last) = (key(), key());
+    let invited = ada.keyed(Method::POST, &path, &first, None, Some(&invite)).await;
+    let resend = format!("{path}/{}/resend", invited.id());
+    for _ in 2..10 {
+        let resent = ada.post(&resend, &json!({})).await;
         assert_eq!(resent.status, StatusCode::NO_CONTENT, "{resent:?}");
     }
-    let resent = ada.post(&format!("{path}/{id}/resend"), &json!({})).await;
-    refused(&resent, StatusCode::TOO_MANY_REQUESTS, "too-many-requests");
+    let body = json!({});
+    let repeat = || ada.keyed(Method::POST, &resend, &last, None, Some(&body));
+    let resent = repeat().await;
+    assert_eq!(resent.status, StatusCode::NO_CONTENT, "{resent:?}");
+    let more = ada.post(&resend, &json!({})).await;
+    refused(&more, StatusCode::TOO_MANY_REQUESTS, "too-many-requests");
+    // What was done has its answer, however much was sent since.
+    let again = ada.keyed(Method::POST, &path, &first, None, Some(&invite)).await;
+    assert_eq!((again.status, again.id()), (StatusCode::CREATED, invited.id()), "{again:?}");
+    let again = repeat().await;
+    assert_eq!((again.status, again.etag()), (resent.status, resent.etag()), "{again:?}");
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    let changed = json!({"email": "dan@example.org"});
+    let reused = ada.keyed(Method::POST, &path, &first, None, Some(&changed)).await;
+    refused(&reused, StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused");
+
+    // Nobody else is in want of it: not another organization, nor who has forgotten a password.
     let other = format!("/organizations/{}/invitations", ada.organization("other").await);
-    let again = ada.post(&other, &invite).await;
-    refused(&again, StatusCode::TOO_MANY_REQUESTS, "too-many-requests");
+    let elsewhere = ada.post(&other, &invite).await;
+    assert_eq!(elsewhere.status, StatusCode::CREATED, "{elsewhere:?}");
+    let forgotten = world.server.stranger().post("/users/reset-password", &invite).await;
+    assert_eq!(forgotten.status, StatusCode::ACCEPTED, "{forgotten:?}");
     let dan = ada.post(&other, &json!({"email": "dan@example.org"})).await;
     assert_eq!(dan.status, StatusCode::CREATED, "{dan:?}");
     world.server.stop().await;

@@ -10,7 +10,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{World, deleted, eventually, id_of, invalid, missing, posted, refused};
-use crate::support::{Client, PASSWORD, key};
+use crate::support::{Client, PASSWORD, key, slow_hashes};
 
 const READ: &str = "organization.membership.read";
 
@@ -204,6 +204,57 @@ async fn who_invents_keys_is_slowed_and_nobody_else() {
     // A key that was shown before needs no look, and people are not programs.
     assert_eq!(known.get(&members).await.status, StatusCode::OK);
     world.server.sign_in("ada@example.org", PASSWORD).await;
+    world.server.stop().await;
+}
+
+#[tokio::test]
+async fn only_a_key_that_can_be_made_is_hashed() {
+    let world = World::with(slow_hashes).await;
+    let path = format!("{}/api-keys", program(&world).await);
+    let body = json!({"name": "server", "scopes": [READ]});
+    let name = key();
+    let ask = || world.ada.keyed(http::Method::POST, &path, &name, None, Some(&body));
+    let first = ask().await;
+    let rotate = format!("{path}/{}/rotate", first.id());
+    let rotation = key();
+    let replace = async || {
+        world.ada.keyed(http::Method::POST, &rotate, &rotation, None, Some(&json!({}))).await
+    };
+    let replaced = replace().await;
+
+    let busy = world.server.no_more_hashing().await;
+    let (again, replaced_again) = (ask().await, replace().await);
+    let nobody = world.path(&format!("/service-principals/{}/api-keys", api::clock::mint()));
+    let nobodys = world.ada.post(&nobody, &body).await;
+    let full = world.ada.post(&path, &body).await;
+    drop(busy);
+    for (first, again) in [(first, again), (replaced, replaced_again)] {
+        assert_eq!(again.status, StatusCode::CREATED, "{again:?}");
+        assert_eq!((again.id(), &again.body["key"]), (first.id(), &json!(null)));
+        assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    }
+    missing(&nobodys);
+    refused(&full, StatusCode::SERVICE_UNAVAILABLE, "overloaded");
+    world.server.stop().await;
+}
+
+#[tokio::test]
+async fn an_account_has_one_key_made_at_a_time() {
+    let world = World::new().await;
+    let path = format!("{}/api-keys", program(&world).await);
+    let account: Uuid = id_of(&world.ada).await.parse().unwrap();
+    let earlier = world.server.app.hashers.turn(&account).await;
+    let issuing = tokio::spawn({
+        let ada = world.ada.clone();
+        async move { ada.post(&path, &json!({"name": "server", "scopes": [READ]})).await }
+    });
+    // In the way of nothing else it does.
+    for _ in 0..10 {
+        assert!(world.ada.get("/me").await.status.is_success());
+    }
+    assert!(!issuing.is_finished(), "two keys at a time");
+    drop(earlier);
+    assert_eq!(issuing.await.unwrap().status, StatusCode::CREATED);
     world.server.stop().await;
 }
 

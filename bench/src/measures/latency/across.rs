@@ -82,7 +82,7 @@ impl Pair {
         let mut first = Process::start(place).await?;
         let mut second = Process::start(&place.beside()?).await?;
         for process in [&mut first, &mut second] {
-            process.says("connected to").await?;
+            process.says("\"connected\"").await?;
         }
         let tokens = estate.tokens(&mut first.client().await?).await?;
         let (reader, writer) = if reader_keeps { (first, second) } else { (second, first) };

@@ -15,7 +15,8 @@ pub use account::{Account, Authenticated, FirstFactor, HalfAuthenticated};
 pub use credential::{EnrolTotp, RevokeCredential, RevokeOwnCredential};
 pub use email::{ConfirmEmailChange, RequestEmailChange, RequestEmailVerification, VerifyEmail};
 pub use password::{
-    ChangePassword, RehashPassword, RequestPasswordReset, ResetPassword, ResetPasswordByOperator,
+    ChangePassword, RefuseReset, RehashPassword, RequestPasswordReset, ResetPassword,
+    ResetPasswordByOperator,
 };
 pub use profile::UpdateProfile;
 pub use sign_in::{RecordSignInFailure, SignIn, SignedIn};

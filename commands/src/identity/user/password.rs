@@ -4,7 +4,7 @@
 
 use domain::{
     identity::{
-        CredentialId, UserId,
+        CredentialId, TokenId, UserId,
         user::{NewPassword, NewToken, PresentedToken, User, UserCommand},
     },
     kernel::Personal,
@@ -12,7 +12,7 @@ use domain::{
 
 use super::{
     TokenShown,
-    token::{send, show},
+    token::{count, send, show},
 };
 use crate::{Caller, Denied, Refusal, Unit, UseCase, identity::session};
 
@@ -72,6 +72,29 @@ impl UseCase for ResetPassword {
             session::end_others(unit, user, CHANGED).await?;
         }
         Ok(shown)
+    }
+}
+
+/// Counts a try with a token that resets no password. Setting one is asked with a hash, and for a
+/// wrong token none is made.
+#[derive(Debug, Clone)]
+pub struct RefuseReset {
+    /// Whose password it was to reset.
+    pub user_id: UserId,
+    /// The token that was shown.
+    pub token_id: TokenId,
+}
+
+impl UseCase for RefuseReset {
+    type Answer = TokenShown;
+
+    fn authorise(&self, _: &Caller) -> Result<(), Denied> {
+        Ok(())
+    }
+
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<TokenShown, Refusal> {
+        let user = unit.load::<User>(self.user_id).await?;
+        count(unit, user, self.token_id)
     }
 }
 

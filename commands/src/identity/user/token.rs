@@ -41,10 +41,19 @@ pub(super) fn show(
 ) -> Result<TokenShown, Refusal> {
     match unit.judge(user, command) {
         Ok(()) => Ok(TokenShown::Accepted),
-        Err(UserError::TokenInvalid) => {
-            unit.decide(user, &UserCommand::AttemptToken { token_id })?;
-            Ok(TokenShown::Refused)
-        }
+        Err(UserError::TokenInvalid | UserError::Missing) => count(unit, user, token_id),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Counts a token that does not count.
+pub(super) fn count(
+    unit: &mut Unit<'_>,
+    user: Handle<User>,
+    token_id: TokenId,
+) -> Result<TokenShown, Refusal> {
+    match unit.judge(user, &UserCommand::AttemptToken { token_id }) {
+        Ok(()) => Ok(TokenShown::Refused),
         // A token that names a user who never was, or is gone, is no more than a wrong one.
         Err(UserError::Missing) => Err(UserError::TokenInvalid.into()),
         Err(other) => Err(other.into()),

@@ -14,7 +14,8 @@ use crate::{
     unit::holder,
 };
 
-/// Gives a user a system role on the whole platform.
+/// Gives a user a system role on the whole platform. Not while the address is unverified: whoever
+/// registers under somebody's address knows the password, and need not be who is meant.
 #[derive(Debug, Clone)]
 pub struct AssignOnPlatform {
     /// Who gets it.
@@ -35,7 +36,7 @@ impl UseCase for AssignOnPlatform {
     }
 
     async fn run(&self, unit: &mut Unit<'_>) -> Result<Assigned, Refusal> {
-        guard::person(unit, self.user_id).await?;
+        guard::proved(unit, self.user_id).await?;
         let role = gift::givable(unit, self.role_id, None).await?;
         let author = guard::author(&unit.ctx().caller, None);
         let principal = gift::user(self.user_id);

@@ -225,6 +225,11 @@ async fn system_roles_are_given_to_users_on_the_platform() {
     World::refused(world.ask(&admin, &take).await, "not-found");
     let given = world.done(&admin, &give(ADMIN)).await.role_assignment_id;
     World::refused(world.ask(&admin, &give(ADMIN)).await, "role_assignment.live");
+    let eve = world.register("eve", false).await;
+    let unproved = AssignOnPlatform { user_id: eve.user, ..give(ADMIN) };
+    for caller in [&admin, &Caller::system()] {
+        World::refused(world.ask(caller, &unproved).await, "user-wrong-status");
+    }
     World::refused(world.ask(&admin, &give(MEMBER)).await, "role-assignment-scope");
     world.done(&admin, &take).await;
     assert!(world.state::<RoleAssignment>(given).await.present().unwrap().is_ended);

@@ -70,6 +70,13 @@ impl Present {
         }])
     }
 
+    /// Whether a token to reset the password counts. Hashing the new one is slow, so whoever shows
+    /// another token must be refused before that; the user judges again when asked.
+    #[must_use]
+    pub fn accepts_reset(&self, shown: &PresentedToken, now: Timestamp) -> bool {
+        self.accepts(TokenPurpose::PasswordReset, shown, now).is_ok()
+    }
+
     pub(super) fn reset_password(
         &self,
         shown: &PresentedToken,

@@ -83,6 +83,17 @@ impl Present {
         Ok(self.tokens.get(&purpose).map(|token| token.id))
     }
 
+    /// The token shown, if it counts.
+    pub(super) fn accepts(
+        &self,
+        purpose: TokenPurpose,
+        shown: &PresentedToken,
+        now: Timestamp,
+    ) -> Result<&Token, UserError> {
+        let token = self.tokens.get(&purpose).filter(|token| token.accepts(shown, now));
+        token.ok_or(UserError::TokenInvalid)
+    }
+
     /// The token shown, if it counts. Only then does anybody learn whether the user is in use.
     pub(super) fn redeem(
         &self,
@@ -90,8 +101,7 @@ impl Present {
         shown: &PresentedToken,
         now: Timestamp,
     ) -> Result<&Token, UserError> {
-        let token = self.tokens.get(&purpose).filter(|token| token.accepts(shown, now));
-        let token = token.ok_or(UserError::TokenInvalid)?;
+        let token = self.accepts(purpose, shown, now)?;
         self.in_use()?;
         Ok(token)
     }

@@ -54,20 +54,22 @@ pub(super) async fn every_filter_filters(store: Store) {
 
 pub(super) async fn pages_go_both_ways(store: Store) {
     write(&store, fresh(), 5).await;
-    let page = |after, descending| Filter {
-        after: Position(after),
+    let page = |after: Option<i64>, descending| Filter {
+        after: after.map(Position),
         descending,
         limit: 2,
         ..Filter::default()
     };
-    assert_eq!(found(&store, page(0, false)).await, [1, 2]);
-    assert_eq!(found(&store, page(2, false)).await, [3, 4]);
-    assert_eq!(found(&store, page(4, false)).await, [5]);
-    assert_eq!(found(&store, page(0, true)).await, [5, 4]);
-    assert_eq!(found(&store, page(4, true)).await, [3, 2]);
-    assert_eq!(found(&store, page(2, true)).await, [1]);
-    let until = Filter { until: Some(Position(3)), ..page(1, false) };
+    assert_eq!(found(&store, page(None, false)).await, [1, 2]);
+    assert_eq!(found(&store, page(Some(0), false)).await, [1, 2]);
+    assert_eq!(found(&store, page(Some(2), false)).await, [3, 4]);
+    assert_eq!(found(&store, page(Some(4), false)).await, [5]);
+    assert_eq!(found(&store, page(None, true)).await, [5, 4]);
+    assert_eq!(found(&store, page(Some(4), true)).await, [3, 2]);
+    assert_eq!(found(&store, page(Some(2), true)).await, [1]);
+    assert_eq!(found(&store, page(Some(0), true)).await, [0; 0]);
+    let until = Filter { until: Some(Position(3)), ..page(Some(1), false) };
     assert_eq!(found(&store, until).await, [2, 3]);
-    let until = Filter { until: Some(Position(3)), ..page(0, true) };
+    let until = Filter { until: Some(Position(3)), ..page(None, true) };
     assert_eq!(found(&store, until).await, [3, 2]);
 }
