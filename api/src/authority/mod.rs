@@ -70,6 +70,10 @@ pub struct Standing {
     pub workspaces: BTreeMap<WorkspaceId, BTreeSet<String>>,
     /// Whether the session or key ends by itself, and when.
     pub until: Option<Timestamp>,
+    /// When the first of the roles ends by itself: then there is another standing.
+    pub ends_at: Option<Timestamp>,
+    /// Whether nothing is withheld for a parked event.
+    pub sure: bool,
 }
 
 type Key = (Proof, Option<OrganizationId>);
@@ -167,13 +171,13 @@ impl Authority {
         now: Timestamp,
     ) -> Result<Arc<Standing>, Problem> {
         let key = (proof, organization);
-        if let Some(standing) = self.kept(&key)? {
+        if let Some(standing) = self.kept(&key, now)? {
             return live(standing, now);
         }
         let waiting = async {
             let turn = self.inner.lines.turn(&key).await;
             // Whoever went before may have loaded it; then the next one need not wait for this one.
-            let found = self.kept(&key)?;
+            let found = self.kept(&key, now)?;
             Ok::<_, Problem>((turn.filter(|_| found.is_none()), found))
         };
         // No longer than for the tables. Where those in front fail one after another, whoever stands
@@ -192,13 +196,13 @@ impl Authority {
         Ok(standing)
     }
 
-    fn kept(&self, key: &Key) -> Result<Option<Arc<Standing>>, Problem> {
+    fn kept(&self, key: &Key, now: Timestamp) -> Result<Option<Arc<Standing>>, Problem> {
         let mut kept = self.lock();
         if kept.heard.is_none_or(|heard| heard.elapsed() > FRESH) {
             let cause = "permissions have not heard from the log for a second";
             return Err(Problem::new(&UNAVAILABLE).retry_after(1).cause(cause));
         }
-        Ok(kept.standings.get(key))
+        Ok(kept.standings.get(key, now))
     }
 
     async fn load(
@@ -232,6 +236,8 @@ impl Authority {
                     }),
                     workspaces: if member { found.workspace } else { BTreeMap::new() },
                     until: Some(until),
+                    ends_at: found.ends_at,
+                    sure: !found.waiting,
                 })
             }
             Proof::Key(principal, key) => self.key(principal, key, organization, now).await,
@@ -305,6 +311,8 @@ impl Authority {
             }),
             workspaces,
             until: found.expires_at,
+            ends_at: None,
+            sure: true,
         })
     }
 

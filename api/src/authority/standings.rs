@@ -10,13 +10,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::kernel::Timestamp;
 use lru::LruCache;
 use uuid::Uuid;
 
 use super::{Key, Proof, Standing};
 
-/// For how long a standing is kept at most: an assignment can end by itself.
-const LONGEST: Duration = Duration::from_secs(30);
+/// For how long a standing is kept at most. What changes it is heard from the log; this only bounds
+/// what nobody thought of.
+const LONGEST: Duration = Duration::from_mins(5);
+/// For how long one is kept that may withhold what a parked event has to do with.
+const UNSURE: Duration = Duration::from_secs(30);
 /// Standings kept.
 const KEPT: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 
@@ -65,6 +69,13 @@ struct Kept {
     standing: Arc<Standing>,
 }
 
+impl Kept {
+    fn counts(&self, now: Timestamp) -> bool {
+        let longest = if self.standing.sure { LONGEST } else { UNSURE };
+        self.since.elapsed() < longest && self.standing.ends_at.is_none_or(|end| now < end)
+    }
+}
+
 impl Standings {
     pub(super) fn new() -> Self {
         Self { kept: LruCache::new(KEPT), concerned: BTreeMap::new(), next: 0 }
@@ -74,9 +85,9 @@ impl Standings {
         self.kept.len()
     }
 
-    /// A standing, if it is not too old.
-    pub(super) fn get(&mut self, key: &Key) -> Option<Arc<Standing>> {
-        let kept = self.kept.get(key).filter(|kept| kept.since.elapsed() < LONGEST);
+    /// A standing, if it is not too old and nothing of it has ended by itself.
+    pub(super) fn get(&mut self, key: &Key, now: Timestamp) -> Option<Arc<Standing>> {
+        let kept = self.kept.get(key).filter(|kept| kept.counts(now));
         kept.map(|kept| kept.standing.clone())
     }
 
@@ -143,13 +154,23 @@ mod tests {
         Proof::Key(principal, ApiKeyId::from_uuid(Uuid::from_u128(400 + number)))
     }
 
-    fn nothing() -> Arc<Standing> {
-        Arc::new(Standing {
+    fn standing() -> Standing {
+        Standing {
             person: None,
             grants: Arc::default(),
             workspaces: BTreeMap::new(),
             until: None,
-        })
+            ends_at: None,
+            sure: true,
+        }
+    }
+
+    fn nothing() -> Arc<Standing> {
+        Arc::new(standing())
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_timestamp(seconds, 0).unwrap()
     }
 
     /// Two sessions and two keys, in two organizations and outside of any.
@@ -171,7 +192,23 @@ mod tests {
             let (mut standings, keys) = all();
             assert_eq!(standings.drop_touched(touched), dropped, "{touched:?}");
             for key in keys {
-                assert_eq!(standings.get(&key).is_none(), touched.has(&key), "{touched:?} {key:?}");
+                let gone = standings.get(&key, at(0)).is_none();
+                assert_eq!(gone, touched.has(&key), "{touched:?} {key:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_standing_counts_until_a_role_ends_or_it_is_too_old() {
+        let mut standings = Standings::new();
+        let key = (session(1), None);
+        standings.put(key, Arc::new(Standing { ends_at: Some(at(9)), ..standing() }));
+        assert!(standings.get(&key, at(8)).is_some() && standings.get(&key, at(9)).is_none());
+        for (sure, longest) in [(true, LONGEST), (false, UNSURE)] {
+            for (age, counts) in [(longest, false), (longest - Duration::from_secs(20), true)] {
+                standings.put(key, Arc::new(Standing { sure, ..standing() }));
+                standings.kept.get_mut(&key).unwrap().since -= age;
+                assert_eq!(standings.get(&key, at(0)).is_some(), counts, "{sure} {age:?}");
             }
         }
     }

@@ -255,7 +255,7 @@ async fn a_load_that_races_a_revoke_is_not_kept() {
     authority.hear(&events);
     loading.keep(&loaded);
     drop(loading);
-    assert!(authority.kept(&key).unwrap().is_none(), "a stale allow was kept");
+    assert!(authority.kept(&key, now()).unwrap().is_none(), "a stale allow was kept");
     assert_eq!(world.may().await, Ok(false));
     world.runner.stop().await;
 }
@@ -287,7 +287,7 @@ async fn what_touches_somebody_else_voids_no_load() {
     let events = world.store.read(before, 10).await.unwrap();
     authority.hear(&events);
     loading.keep(&Arc::new(loaded));
-    assert!(authority.kept(&key).unwrap().is_some());
+    assert!(authority.kept(&key, now()).unwrap().is_some());
     world.runner.stop().await;
 }
 
@@ -303,6 +303,8 @@ async fn what_a_tenant_changes_voids_its_own_standings_alone() {
         grants: Arc::default(),
         workspaces: BTreeMap::new(),
         until: None,
+        ends_at: None,
+        sure: true,
     });
     let archived = NewEvent::of(&RoleEvent::Archived {}, None);
     let unfrozen = NewEvent::of(&OrganizationEvent::Unfrozen {}, None);
@@ -321,7 +323,7 @@ async fn what_a_tenant_changes_voids_its_own_standings_alone() {
                 record_of::<OrganizationEvent>(&store, tenant, stream, events).await;
             }
             authority.hear(&store.read(at, 10).await.unwrap());
-            let found = keys.map(|key| authority.kept(&key).unwrap().is_some());
+            let found = keys.map(|key| authority.kept(&key, now()).unwrap().is_some());
             assert_eq!(found, kept, "{tenant:?}, a role: {is_role}");
         }
     }

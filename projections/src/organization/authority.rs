@@ -34,6 +34,11 @@ pub struct Authority {
     pub inside: BTreeSet<String>,
     /// Further permissions, in one of its workspaces each.
     pub workspace: BTreeMap<WorkspaceId, BTreeSet<String>>,
+    /// When the first of the roles that give these permissions ends by itself.
+    pub ends_at: Option<Timestamp>,
+    /// Whether any row of the module waits for a parked event: when it waits no longer, nothing in
+    /// the log will tell.
+    pub waiting: bool,
 }
 
 impl Authority {
@@ -68,7 +73,8 @@ pub async fn grants(
     let mut query = header(organization, member);
     query.push(
         " SELECT h.position, h.status::text, h.is_member,
-                 a.organization_id IS NOT NULL, a.workspace_id, r.permissions
+                 a.organization_id IS NOT NULL, a.workspace_id, r.permissions, a.expires_at,
+                 (SELECT keys FROM waiting) <> '{}'
             FROM header h
             LEFT JOIN (organization.role_assignments a
                        JOIN organization.roles r ON r.id = a.role_id AND r.archived_at IS NULL)
@@ -121,8 +127,8 @@ fn sure(table: &str, id: &str, stream: &str) -> String {
     )
 }
 
-/// Rows of: position, status, membership, whether inside, workspace, permissions; a principal
-/// without any has one row all the same.
+/// Rows of: position, status, membership, whether inside, workspace, permissions, their end,
+/// whether rows wait; a principal without any has one row all the same.
 async fn answer(reader: &Reader, query: Query) -> Result<Authority, QueryError> {
     let mut authority = Authority::default();
     for held in reader.fetch(query, Held::read).await? {
@@ -139,6 +145,8 @@ struct Held {
     inside: bool,
     workspace: Option<WorkspaceId>,
     permissions: Option<Vec<String>>,
+    ends_at: Option<Timestamp>,
+    waiting: bool,
 }
 
 impl Held {
@@ -150,6 +158,8 @@ impl Held {
             inside: row.try_get(3)?,
             workspace: Option::<WorkspaceId>::read(row, 4)?,
             permissions: row.try_get(5)?,
+            ends_at: row.try_get(6)?,
+            waiting: row.try_get(7)?,
         })
     }
 }
@@ -159,6 +169,8 @@ impl Authority {
         self.position = row.position;
         self.organization_status = row.status;
         self.membership_active = row.is_member;
+        self.waiting = row.waiting;
+        self.ends_at = self.ends_at.into_iter().chain(row.ends_at).min();
         let Some(permissions) = row.permissions else { return };
         let held = match (row.inside, row.workspace) {
             (false, _) => &mut self.platform,

@@ -62,6 +62,8 @@ async fn a_member_holds_what_their_roles_give_where_they_give_it() {
         platform: set(&["everywhere"]),
         inside: set(&["inside", "also"]),
         workspace: BTreeMap::from([(workspace, set(&["there"]))]),
+        ends_at: Some(at(100)),
+        waiting: false,
     };
     assert_eq!(held, expected);
     let nowhere = authority::grants(&reader, principal, None, at(99)).await.unwrap();
@@ -196,6 +198,7 @@ async fn no_right_rests_on_a_row_that_waits_for_a_parked_event() {
             assert_eq!(held().await, left, "{waiting}");
         }
     }
+    assert!(authority::grants(&reader, principal, None, at(0)).await.unwrap().waiting);
 }
 
 #[tokio::test]
