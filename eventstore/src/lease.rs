@@ -321,16 +321,7 @@ impl Leases {
     /// # Errors
     /// If the log cannot be reached; then it lapses by itself.
     pub async fn release(&self, lease: &Lease) -> Result<(), Unavailable> {
-        sqlx::query(
-            "UPDATE eventstore.checkpoints SET owner = NULL, lease_until = '-infinity'
-              WHERE consumer = $1 AND target = $2 AND epoch = $3",
-        )
-        .bind(&lease.consumer)
-        .bind(&lease.target)
-        .bind(lease.epoch)
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+        self.end(lease, true).await
     }
 
     /// Lets a lease lapse at once, so that the next owner need not wait. Unlike one that is given
@@ -339,13 +330,20 @@ impl Leases {
     /// # Errors
     /// If the log cannot be reached; then it lapses by itself.
     pub async fn lapse(&self, lease: &Lease) -> Result<(), Unavailable> {
+        self.end(lease, false).await
+    }
+
+    /// Ends a lease that is still the holder's, given back or lapsed.
+    async fn end(&self, lease: &Lease, given_back: bool) -> Result<(), Unavailable> {
         sqlx::query(
-            "UPDATE eventstore.checkpoints SET lease_until = '-infinity'
+            "UPDATE eventstore.checkpoints
+                SET owner = CASE WHEN $4 THEN NULL ELSE owner END, lease_until = '-infinity'
               WHERE consumer = $1 AND target = $2 AND epoch = $3",
         )
         .bind(&lease.consumer)
         .bind(&lease.target)
         .bind(lease.epoch)
+        .bind(given_back)
         .execute(&self.pool)
         .await?;
         Ok(())
