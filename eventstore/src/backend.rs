@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     append::{Claim, CommandKey, Expected},
-    event::Stored,
+    event::{Fact, Stored},
     scan::Span,
 };
 
@@ -211,8 +211,10 @@ pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, Unavailable>>;
 pub(crate) trait Backend: Send + Sync + 'static {
     /// Writes appends that touch disjoint things, all at once; one verdict each.
     fn append<'a>(&'a self, batch: &'a [Arc<Sealed>]) -> Answer<'a, Vec<Verdict>>;
-    /// Events of streams after given versions, ordered by stream and version.
-    fn load<'a>(&'a self, wanted: &'a [(Uuid, Version)]) -> Answer<'a, Vec<Stored>>;
+    /// The facts of streams after given versions; those of one stream in order.
+    fn load<'a>(&'a self, wanted: &'a [(Uuid, Version)]) -> Answer<'a, Vec<Fact>>;
+    /// Events of a stream after a version, in order.
+    fn stream(&self, stream: Uuid, after: Version) -> Answer<'_, Vec<Stored>>;
     /// Events after a position, in order.
     fn read<'a>(&'a self, after: Position, limit: i64) -> Answer<'a, Vec<Stored>>;
     /// Events after a position, in order; fewer than the limit if they are large.

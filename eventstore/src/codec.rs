@@ -60,13 +60,20 @@ pub fn encode<E: DomainEvent>(event: &E) -> (String, String) {
 /// # Errors
 /// If it was written by a newer binary, or is not what its version says.
 pub fn decode<E: DomainEvent>(opened: &Opened) -> Result<Recorded<E>, Undecodable> {
-    let name = &*opened.envelope.name;
-    let found = opened.envelope.schema_version;
-    let payload = lift::<E>(name, found, &opened.payload)?;
+    let envelope = &opened.envelope;
+    let event = event(&envelope.name, envelope.schema_version, &opened.payload)?;
+    Ok(Recorded { envelope: envelope.clone(), event })
+}
+
+/// The event of a name, the version it was written with, and an opened payload.
+pub(crate) fn event<E: DomainEvent>(
+    name: &str,
+    found: i16,
+    payload: &str,
+) -> Result<E, Undecodable> {
+    let payload = lift::<E>(name, found, payload)?;
     let tagged = Tagged { name: Some(name), payload: Some(&payload) };
-    let event = E::deserialize(MapAccessDeserializer::new(tagged));
-    let event = event.map_err(|e| damaged(name, found, &e))?;
-    Ok(Recorded { envelope: opened.envelope.clone(), event })
+    E::deserialize(MapAccessDeserializer::new(tagged)).map_err(|e| damaged(name, found, &e))
 }
 
 /// A name and a payload as the map that serde's adjacent tagging reads, without being joined

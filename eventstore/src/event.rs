@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::kernel::Envelope;
+use domain::kernel::{Envelope, KeyId, Version};
+use uuid::Uuid;
 
 /// An event as stored: its personal values are sealed.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,4 +23,20 @@ pub struct Opened {
     pub envelope: Arc<Envelope>,
     /// JSON of the schema version it was written with.
     pub payload: Arc<str>,
+}
+
+/// What an aggregate's state is made from: an event as stored, without what says who did it, when
+/// and why. That is two thirds of what reading an event costs.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Fact {
+    pub(crate) event_id: Uuid,
+    pub(crate) stream: Uuid,
+    pub(crate) version: Version,
+    /// `module.aggregate`.
+    pub(crate) category: Arc<str>,
+    pub(crate) name: Arc<str>,
+    pub(crate) schema_version: i16,
+    pub(crate) key_id: Option<KeyId>,
+    /// JSON, byte for byte as in the table.
+    pub(crate) payload: Arc<str>,
 }

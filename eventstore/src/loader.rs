@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     backend::{Backend, Unavailable},
-    event::Stored,
+    event::Fact,
 };
 
 /// Most streams in one query.
@@ -29,7 +29,7 @@ const GATHER: Duration = Duration::from_millis(2);
 struct Request {
     stream: Uuid,
     after: Version,
-    answer: oneshot::Sender<Result<Vec<Stored>, Unavailable>>,
+    answer: oneshot::Sender<Result<Vec<Fact>, Unavailable>>,
 }
 
 /// Where loads are handed in.
@@ -49,18 +49,18 @@ impl Loader {
         Self { queue }
     }
 
-    /// The events of a stream after a version.
+    /// The facts of a stream after a version, in order.
     pub(crate) async fn load(
         &self,
         stream: Uuid,
         after: Version,
-    ) -> Result<Vec<Stored>, Unavailable> {
-        let (answer, events) = oneshot::channel();
+    ) -> Result<Vec<Fact>, Unavailable> {
+        let (answer, facts) = oneshot::channel();
         self.queue
             .send(Request { stream, after, answer })
             .await
             .map_err(|_| Unavailable::stopped())?;
-        events.await.unwrap_or_else(|_| Err(Unavailable::stopped()))
+        facts.await.unwrap_or_else(|_| Err(Unavailable::stopped()))
     }
 }
 
@@ -105,23 +105,23 @@ async fn run(line: Arc<Line>, backend: Arc<dyn Backend>) {
                     hand_out(of_it.collect(), backend.load(&[alone]).await);
                 }
             }
-            events => hand_out(std::mem::take(&mut batch), events),
+            facts => hand_out(std::mem::take(&mut batch), facts),
         }
     }
 }
 
-fn hand_out(batch: Vec<Request>, events: Result<Vec<Stored>, Unavailable>) {
-    let streams = events.map(|events| {
-        let mut streams: HashMap<Uuid, Vec<Stored>> = HashMap::new();
-        for event in events {
-            streams.entry(event.envelope.stream).or_default().push(event);
+fn hand_out(batch: Vec<Request>, facts: Result<Vec<Fact>, Unavailable>) {
+    let streams = facts.map(|facts| {
+        let mut streams: HashMap<Uuid, Vec<Fact>> = HashMap::with_capacity(batch.len());
+        for fact in facts {
+            streams.entry(fact.stream).or_default().push(fact);
         }
         streams
     });
     for request in batch {
         let answer = streams.as_ref().map_err(Clone::clone).map(|streams| {
-            let events = streams.get(&request.stream).into_iter().flatten();
-            events.filter(|event| event.envelope.version > request.after).cloned().collect()
+            let facts = streams.get(&request.stream).into_iter().flatten();
+            facts.filter(|fact| fact.version > request.after).cloned().collect()
         });
         drop(request.answer.send(answer));
     }

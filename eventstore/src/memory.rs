@@ -7,14 +7,14 @@ use std::{
 };
 
 use chrono::Utc;
-use domain::kernel::{KeyId, Position, TenantId, Timestamp, Version, micros};
+use domain::kernel::{Envelope, KeyId, Position, TenantId, Timestamp, Version, micros};
 use futures_util::FutureExt;
 use uuid::Uuid;
 
 use crate::{
     append::Expected,
     backend::{Answer, Backend, CommandRecord, Filter, Sealed, Unavailable, Verdict},
-    event::Stored,
+    event::{Fact, Stored},
     scan::{Hole, Span},
     writer,
 };
@@ -46,6 +46,21 @@ impl Memory {
     }
 }
 
+fn fact(event: &Stored) -> Fact {
+    let Envelope { event_id, stream, version, category, name, schema_version, key_id, .. } =
+        &*event.envelope;
+    Fact {
+        event_id: *event_id,
+        stream: *stream,
+        version: *version,
+        category: category.clone(),
+        name: name.clone(),
+        schema_version: *schema_version,
+        key_id: *key_id,
+        payload: event.payload.clone(),
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the log says when it took an event in")]
 fn now() -> Timestamp {
     micros(Utc::now())
@@ -54,6 +69,12 @@ fn now() -> Timestamp {
 impl Log {
     fn head(&self) -> Position {
         Position(i64::try_from(self.events.len()).unwrap_or(i64::MAX))
+    }
+
+    fn of(&self, stream: Uuid, after: Version) -> impl Iterator<Item = &Stored> {
+        let of_it =
+            move |envelope: &Envelope| envelope.stream == stream && envelope.version > after;
+        self.events.iter().filter(move |event| of_it(&event.envelope))
     }
 
     fn version(&self, stream: Uuid) -> Version {
@@ -161,15 +182,15 @@ impl Backend for Memory {
         async { Ok(verdicts) }.boxed()
     }
 
-    fn load<'a>(&'a self, wanted: &'a [(Uuid, Version)]) -> Answer<'a, Vec<Stored>> {
+    fn load<'a>(&'a self, wanted: &'a [(Uuid, Version)]) -> Answer<'a, Vec<Fact>> {
         let log = self.log();
-        let events = wanted.iter().flat_map(|(stream, after)| {
-            log.events
-                .iter()
-                .filter(|e| e.envelope.stream == *stream && e.envelope.version > *after)
-                .cloned()
-        });
-        let events = events.collect();
+        let facts = wanted.iter().flat_map(|(stream, after)| log.of(*stream, *after).map(fact));
+        let facts = facts.collect();
+        async { Ok(facts) }.boxed()
+    }
+
+    fn stream(&self, stream: Uuid, after: Version) -> Answer<'_, Vec<Stored>> {
+        let events = self.log().of(stream, after).cloned().collect();
         async { Ok(events) }.boxed()
     }
 

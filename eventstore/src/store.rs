@@ -19,7 +19,7 @@ use crate::{
     backend::{Backend, CommandRecord, Filter, NewKey, Unavailable},
     cache::{Loaded, States},
     codec::{self, Undecodable},
-    event::{Opened, Stored},
+    event::{Fact, Opened, Stored},
     feed::Feed,
     keyring::{KeyFailure, Keyring, Keys, MasterKey},
     loader::Loader,
@@ -222,19 +222,23 @@ impl Store {
             cached: false,
         });
         loaded.cached = false;
-        let events = self.inner.loader.load(id, loaded.version).await?;
+        let facts = self.inner.loader.load(id, loaded.version).await?;
         // The id of something of another kind is the id of none of this kind.
         let category = <A::Event as DomainEvent>::CATEGORY;
-        if events.first().is_some_and(|first| *first.envelope.category != *category) {
+        if facts.first().is_some_and(|first| *first.category != *category) {
             return Ok(loaded);
         }
-        for opened in self.open(&events).await? {
-            let recorded = codec::decode::<A::Event>(&opened)?;
-            loaded.version = recorded.envelope.version;
-            if recorded.event.edits() {
-                loaded.edited = recorded.envelope.version;
+        let sealed = facts.iter().filter(|fact| seal::is_personal(&fact.payload));
+        let keys = self.keys_of(sealed.filter_map(|fact| fact.key_id).collect()).await?;
+        for Fact { event_id, version, name, schema_version, key_id, payload, .. } in &facts {
+            let clear = open(payload, *event_id, *key_id, &keys);
+            let event: A::Event =
+                codec::event(name, *schema_version, clear.as_deref().unwrap_or(payload))?;
+            loaded.version = *version;
+            if event.edits() {
+                loaded.edited = *version;
             }
-            loaded.state = loaded.state.evolve(&recorded.event);
+            loaded.state = loaded.state.evolve(&event);
         }
         if loaded.version.0 > 0 {
             self.inner.states.put(id, loaded.clone(), Instant::now());
@@ -387,7 +391,7 @@ impl Store {
         stream: Uuid,
         after: Version,
     ) -> Result<Vec<Stored>, Unavailable> {
-        self.inner.loader.load(stream, after).await
+        self.inner.backend.stream(stream, after).await
     }
 
     /// Events that match a filter, as stored.
@@ -472,11 +476,16 @@ fn unavailable(failure: KeyFailure) -> Unavailable {
 
 fn opened(event: &Stored, keys: &Keys) -> Opened {
     let envelope = &event.envelope;
-    let payload = if seal::is_personal(&event.payload) {
-        let key = envelope.key_id.and_then(|id| keys.get(&id)?.clone());
-        seal::open_payload(&event.payload, envelope.event_id, key.as_deref()).into()
-    } else {
-        event.payload.clone()
-    };
+    let clear = open(&event.payload, envelope.event_id, envelope.key_id, keys);
+    let payload = clear.map_or_else(|| event.payload.clone(), Into::into);
     Opened { envelope: envelope.clone(), payload }
+}
+
+/// A payload with its personal values opened; none if it has none.
+fn open(payload: &str, event: Uuid, key: Option<KeyId>, keys: &Keys) -> Option<String> {
+    if !seal::is_personal(payload) {
+        return None;
+    }
+    let key = key.and_then(|id| keys.get(&id)?.clone());
+    Some(seal::open_payload(payload, event, key.as_deref()))
 }

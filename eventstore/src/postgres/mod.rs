@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use crate::{
     backend::{Answer, Backend, CommandRecord, Filter, Sealed, Unavailable, Verdict},
-    event::Stored,
+    event::{Fact, Stored},
     failpoint::failpoint,
     postgres::readers::Readers,
     scan::Span,
@@ -177,8 +177,12 @@ impl Backend for Postgres {
         self.write(batch).boxed()
     }
 
-    fn load<'a>(&'a self, wanted: &'a [(Uuid, Version)]) -> Answer<'a, Vec<Stored>> {
+    fn load<'a>(&'a self, wanted: &'a [(Uuid, Version)]) -> Answer<'a, Vec<Fact>> {
         self.reading(move || read::load(&self.readers, wanted)).boxed()
+    }
+
+    fn stream(&self, stream: Uuid, after: Version) -> Answer<'_, Vec<Stored>> {
+        self.reading(move || read::stream(&self.readers, stream, after)).boxed()
     }
 
     fn read<'a>(&'a self, after: Position, limit: i64) -> Answer<'a, Vec<Stored>> {

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// An append of `conditions` under a command id, its events numbered from that id.
-fn sealed(command: CommandKey, conditions: Vec<Condition>, key: Option<KeyId>) -> Sealed {
+pub(crate) fn sealed(command: CommandKey, conditions: Vec<Condition>, key: Option<KeyId>) -> Sealed {
     let mut events = Vec::new();
     for (place, condition) in conditions.iter().enumerate() {
         for rank in 1..=condition.count {
@@ -53,6 +53,6 @@ fn sealed(command: CommandKey, conditions: Vec<Condition>, key: Option<KeyId>) -
     }
 }
 
-fn command(tenant: TenantId, id: u128, digest: u8) -> CommandKey {
+pub(crate) fn command(tenant: TenantId, id: u128, digest: u8) -> CommandKey {
     CommandKey { tenant, id: Uuid::from_u128(id), digest: [digest; 32] }
 }

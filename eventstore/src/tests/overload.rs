@@ -15,7 +15,7 @@ use crate::{
     admission,
     append::{AppendError, Committed},
     backend::{Answer, Backend, CommandRecord, Filter, Sealed, Unavailable, Verdict},
-    event::Stored,
+    event::{Fact, Stored},
     feed::Feed,
     loader::Loader,
     scan::Span,
@@ -55,7 +55,7 @@ impl Backend for Gate {
         .boxed()
     }
 
-    fn load<'a>(&'a self, wanted: &'a [(Uuid, Version)]) -> Answer<'a, Vec<Stored>> {
+    fn load<'a>(&'a self, wanted: &'a [(Uuid, Version)]) -> Answer<'a, Vec<Fact>> {
         async {
             self.pass(wanted.len()).await?;
             match wanted.iter().any(|(stream, _)| *stream == UNREADABLE) {
@@ -64,6 +64,10 @@ impl Backend for Gate {
             }
         }
         .boxed()
+    }
+
+    fn stream(&self, _: Uuid, _: Version) -> Answer<'_, Vec<Stored>> {
+        async { Err(Unavailable::stopped()) }.boxed()
     }
 
     fn read(&self, _: Position, _: i64) -> Answer<'_, Vec<Stored>> {
