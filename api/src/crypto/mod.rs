@@ -12,6 +12,7 @@ pub mod sealing;
 pub mod tokens;
 pub mod totp;
 
+mod argon;
 mod base62;
 mod provider;
 

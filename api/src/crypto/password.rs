@@ -6,14 +6,14 @@
 
 use std::{fmt, sync::Arc};
 
-use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
-};
+use argon2::{Algorithm, Argon2, Params, Version, password_hash::phc::PasswordHash};
 use tokio::sync::{Semaphore, oneshot};
 use zeroize::Zeroizing;
 
-use super::random;
+use super::{
+    argon::{self, Memory, Shelf},
+    random,
+};
 use crate::{
     config::Auth,
     door,
@@ -136,6 +136,7 @@ struct Inner {
     workers: Arc<Semaphore>,
     /// A place for each hash that waits or runs.
     places: Arc<Semaphore>,
+    shelf: Shelf,
     /// The hash of a password nobody has: checking against it takes the time of a real check.
     dummy: String,
 }
@@ -166,12 +167,13 @@ impl PasswordHashing {
         let params = params.map_err(|_| HashError::Failed)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let nobody = Zeroizing::new(random::<32>());
-        let dummy = hash(&argon2, nobody.as_ref())?;
+        let dummy = argon::hash(&argon2, nobody.as_ref(), &mut Memory::default())?;
         Ok(Self(Arc::new(Inner {
             argon2,
             workers: Arc::new(Semaphore::new(workers)),
             places: Arc::new(Semaphore::new(workers.saturating_mul(WAITING_PER_WORKER))),
             most_workers: workers,
+            shelf: Shelf::default(),
             dummy,
         })))
     }
@@ -179,12 +181,7 @@ impl PasswordHashing {
     /// How busy the pool is.
     #[must_use]
     pub fn load(&self) -> Load {
-        let Inner { most_workers: most, workers, places, .. } = &*self.0;
-        let running = most.saturating_sub(workers.available_permits());
-        let all = most.saturating_mul(WAITING_PER_WORKER);
-        let taken = all.saturating_sub(places.available_permits());
-        let waiting = taken.saturating_sub(running);
-        Load { running, waiting, most_waiting: all.saturating_sub(*most) }
+        self.0.load()
     }
 
     /// Hashes a password, as a PHC string.
@@ -192,7 +189,8 @@ impl PasswordHashing {
     /// # Errors
     /// [`HashError`].
     pub async fn hash(&self, password: Password) -> Result<String, HashError> {
-        self.run(move |inner| hash(&inner.argon2, password.0.as_bytes())).await
+        self.run(move |inner, memory| argon::hash(&inner.argon2, password.0.as_bytes(), memory))
+            .await
     }
 
     /// Checks a password against a stored hash. Without one, which is how an unknown user
@@ -205,11 +203,11 @@ impl PasswordHashing {
         password: Password,
         stored: Option<String>,
     ) -> Result<Verdict, HashError> {
-        self.run(move |inner| {
+        self.run(move |inner, memory| {
             let known = stored.is_some();
             let stored = stored.as_ref().unwrap_or(&inner.dummy);
             let parsed = PasswordHash::new(stored).map_err(|_| HashError::Failed)?;
-            let right = inner.argon2.verify_password(password.0.as_bytes(), &parsed).is_ok();
+            let right = argon::verify(password.0.as_bytes(), &parsed, memory);
             Ok(match (known && right, outdated(&inner.argon2, &parsed)) {
                 (false, _) => Verdict::Wrong,
                 (true, false) => Verdict::Right,
@@ -224,7 +222,7 @@ impl PasswordHashing {
     /// while the core is still busy.
     async fn run<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&Inner) -> Result<T, HashError> + Send + 'static,
+        job: impl FnOnce(&Inner, &mut Memory) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, HashError> {
         let inner = Arc::clone(&self.0);
         let place = Arc::clone(&inner.places).try_acquire_owned();
@@ -237,15 +235,28 @@ impl PasswordHashing {
             let thread = std::thread::Builder::new().name("password".to_owned());
             let started = thread.spawn(move || {
                 give_way();
-                let result = job(&inner);
-                drop((place, worker));
+                let mut memory = inner.shelf.take();
+                let result = job(&inner, &mut memory);
                 // Whoever asked may have gone.
                 drop(answer.send(result));
+                inner.shelf.put_back(memory, inner.load().waiting > 0);
+                drop((place, worker));
             });
             started.map_err(|_| HashError::Failed)?;
             result.await.unwrap_or(Err(HashError::Failed))
         })
         .await
+    }
+}
+
+impl Inner {
+    fn load(&self) -> Load {
+        let Self { most_workers: most, workers, places, .. } = self;
+        let running = most.saturating_sub(workers.available_permits());
+        let all = most.saturating_mul(WAITING_PER_WORKER);
+        let taken = all.saturating_sub(places.available_permits());
+        let waiting = taken.saturating_sub(running);
+        Load { running, waiting, most_waiting: all.saturating_sub(*most) }
     }
 }
 
@@ -255,11 +266,6 @@ fn give_way() {
     // it is refused, a hash runs as everything does.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::nice(NICE);
-}
-
-fn hash(argon2: &Argon2<'_>, password: &[u8]) -> Result<String, HashError> {
-    let hashed: Result<PasswordHash, _> = argon2.hash_password_with_salt(password, &random::<16>());
-    hashed.map(|hash| hash.to_string()).map_err(|_| HashError::Failed)
 }
 
 fn outdated(argon2: &Argon2<'_>, stored: &PasswordHash) -> bool {
@@ -321,7 +327,7 @@ pub(super) mod tests {
     async fn a_hash_gives_way_and_nobody_else_does() {
         let nice = || rustix::process::getpriority_process(None).unwrap();
         let (pool, before) = (PasswordHashing::with_workers(&cheap(), 1).unwrap(), nice());
-        assert_eq!(pool.run(move |_| Ok(nice())).await, Ok(before.saturating_add(NICE).min(19)));
+        assert_eq!(pool.run(move |_, _| Ok(nice())).await, Ok(before.saturating_add(NICE).min(19)));
         assert_eq!(nice(), before);
         assert_eq!(tokio::task::spawn_blocking(nice).await.unwrap(), before);
     }
@@ -329,7 +335,7 @@ pub(super) mod tests {
     #[tokio::test]
     async fn a_hash_that_fails_badly_leaves_its_place_to_others() {
         let pool = PasswordHashing::with_workers(&cheap(), 1).unwrap();
-        let failed = pool.run::<()>(|_| panic!("a fault of the library")).await;
+        let failed = pool.run::<()>(|_, _| panic!("a fault of the library")).await;
         assert_eq!(failed, Err(HashError::Failed));
         assert!(pool.hash(typed("correct horse")).await.is_ok());
     }

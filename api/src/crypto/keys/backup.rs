@@ -51,6 +51,10 @@ impl KeyDirectory {
         let left = |path: &Path, content: &str| {
             !path.ends_with(MASTER) && read(path).is_ok_and(|there| there == content)
         };
+        let others = |name: &String| !backup.files.contains_key(name);
+        if let Some(other) = super::directory::names(folder)?.into_iter().find(others) {
+            return Err(KeyError::Exists(folder.join(other)));
+        }
         let mut wanted = Vec::new();
         // The master key, first in order, is written last: where it is, all are.
         for (name, content) in backup.files.iter().rev() {
@@ -63,13 +67,17 @@ impl KeyDirectory {
         }
         let mut written = Vec::new();
         for (path, content) in wanted {
-            if let Err(error) = create(&path, content.as_bytes()) {
+            let outcome = create(&path, content.as_bytes());
+            // What failed may be there all the same, if only the folder could not be made safe.
+            if !matches!(outcome, Err(KeyError::Exists(_))) {
+                written.push(path);
+            }
+            if let Err(error) = outcome {
                 for path in written {
                     drop(std::fs::remove_file(path));
                 }
                 return Err(error);
             }
-            written.push(path);
         }
         Ok(backup.files.len())
     }
@@ -119,6 +127,20 @@ mod tests {
         create(&file, text.as_bytes()).unwrap();
         assert!(matches!(KeyDirectory::restore(&file, &target), Err(KeyError::Io { .. })));
         assert_eq!(std::fs::read_dir(&*target).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn keys_of_another_backup_are_not_mixed_with_those_restored() {
+        let (beside, target) = (beside(), Scratch::path());
+        let (directory, _folder) = fresh();
+        let file = beside.join("backup");
+        directory.backup(&file).unwrap();
+        super::super::directory::make(&target).unwrap();
+        let foreign = target.join("signing-foreign.json");
+        create(&foreign, b"{}").unwrap();
+        let refused = KeyDirectory::restore(&file, &target);
+        assert!(matches!(refused, Err(KeyError::Exists(path)) if path == foreign));
+        assert_eq!(std::fs::read_dir(&*target).unwrap().count(), 1);
     }
 
     #[test]

@@ -200,11 +200,7 @@ impl KeyDirectory {
 
     /// The names of all key files.
     pub(super) fn files(&self) -> Result<Vec<String>, KeyError> {
-        let entries = fs::read_dir(&self.folder).map_err(at(&self.folder))?;
-        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-        let mut names: Vec<_> = names.filter(|name| is_key_file(name)).collect();
-        names.sort();
-        Ok(names)
+        names(&self.folder)
     }
 
     fn stored(&self) -> Result<Vec<SigningKey>, KeyError> {
@@ -226,6 +222,15 @@ impl KeyDirectory {
         create(&self.path(&file_name(&key.kid)), to_json(&key).as_bytes())?;
         Ok(key)
     }
+}
+
+/// The key files of a folder, in order.
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, KeyError> {
+    let entries = fs::read_dir(folder).map_err(at(folder))?;
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<_> = names.filter(|name| is_key_file(name)).collect();
+    names.sort();
+    Ok(names)
 }
 
 /// Whether a name is one the directory gives to its files.
@@ -304,8 +309,12 @@ fn draft(path: &Path, content: &[u8]) -> Result<PathBuf, KeyError> {
     let mut options = OpenOptions::new();
     let mut file =
         options.write(true).create_new(true).mode(0o600).open(&draft).map_err(at(&draft))?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(at(&draft))?;
-    Ok(draft)
+    let written = file.write_all(content).and_then(|()| file.sync_all()).map_err(at(&draft));
+    if written.is_err() {
+        // A part of a secret is of no use to anybody but a thief.
+        drop(fs::remove_file(&draft));
+    }
+    written.map(|()| draft)
 }
 
 fn sync_folder(path: &Path) -> Result<(), KeyError> {
