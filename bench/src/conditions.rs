@@ -1,6 +1,6 @@
 //! Under which conditions something was measured.
 
-use std::{fs, thread};
+use std::{fs, process::Command, thread};
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,9 @@ pub struct Conditions {
     pub postgresql: String,
     /// Its settings.
     pub settings: Vec<String>,
+    /// The commit this was built from, and whether anything was changed.
+    #[serde(default)]
+    pub commit: String,
     /// When it was measured.
     pub measured_at: String,
     /// The load average when the measurement began.
@@ -43,10 +46,26 @@ impl Conditions {
             cpu: line("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned()),
             cores: thread::available_parallelism()?.get(),
             memory_gib: kib("/proc/meminfo", "MemTotal").unwrap_or(0) >> 20,
+            commit: commit(),
             measured_at: chrono::Utc::now().format("%Y-%m-%d %H:%M UTC").to_string(),
             load: load(),
         })
     }
+}
+
+/// The commit of this source, marked if more than figures was changed since.
+fn commit() -> String {
+    let git = |args: &[&str]| {
+        let mut git = Command::new("git");
+        let output = git.arg("-C").arg(env!("CARGO_MANIFEST_DIR")).args(args).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| text.trim().to_owned())
+    };
+    let figures = [":(top,exclude)bench/results.json", ":(top,exclude)docs/benchmarks.md"];
+    let changed = git(&[&["status", "--porcelain", "--", ":/"], &figures[..]].concat());
+    let commit = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
+    let changed = changed.is_none_or(|changed| !changed.is_empty());
+    commit + if changed { " and changes" } else { "" }
 }
 
 /// The load averages of the last one, five and fifteen minutes.

@@ -11,7 +11,7 @@ use std::{
 use anyhow::Result;
 use tokio::task::JoinSet;
 
-use crate::stats::{Cell, Durations};
+use crate::stats::{Cell, Durations, Load};
 
 /// Somebody who does one operation after another, such as a client with its connection.
 pub trait Caller: Send + 'static {
@@ -24,6 +24,8 @@ pub trait Caller: Send + 'static {
 pub enum Extent {
     /// So many operations, each as soon as a caller is free.
     Operations(usize),
+    /// The same, but none begins when the time is over.
+    Within(usize, Duration),
     /// As many as callers can until then.
     Time(Duration),
     /// As many as callers can until this is set.
@@ -40,13 +42,26 @@ where
     F: Fn(usize) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<u32>> + Send,
 {
+    Ok(tasks_at(tasks, Extent::Operations(operations), operation).await?.cell())
+}
+
+/// The same to another extent, and not yet made into figures.
+pub async fn tasks_at<F, Fut>(tasks: usize, extent: Extent, operation: F) -> Result<Load>
+where
+    F: Fn(usize) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<u32>> + Send,
+{
     let operation = Arc::new(operation);
     let callers = (0..tasks).map(|_| Shared(operation.clone())).collect();
-    run(callers, Extent::Operations(operations)).await
+    load(callers, extent).await
 }
 
 /// Lets all callers work at once.
 pub async fn run<C: Caller>(callers: Vec<C>, extent: Extent) -> Result<Cell> {
+    Ok(load(callers, extent).await?.cell())
+}
+
+async fn load<C: Caller>(callers: Vec<C>, extent: Extent) -> Result<Load> {
     let next = Arc::new(AtomicUsize::new(0));
     let mut running = JoinSet::new();
     let start = Instant::now();
@@ -59,12 +74,7 @@ pub async fn run<C: Caller>(callers: Vec<C>, extent: Extent) -> Result<Cell> {
         durations.extend(of_task);
         retries += again;
     }
-    Ok(Cell {
-        rate: durations.count() as f64 / start.elapsed().as_secs_f64(),
-        p50_ms: durations.quantile_ms(0.5),
-        p99_ms: durations.quantile_ms(0.99),
-        retries,
-    })
+    Ok(Load { durations, retries, elapsed: start.elapsed() })
 }
 
 async fn work<C: Caller>(
@@ -91,6 +101,7 @@ impl Extent {
         let now = Instant::now();
         let (due, goes_on) = match self {
             Self::Operations(count) => (now, n < *count),
+            Self::Within(count, time) => (now, n < *count && now < start + *time),
             Self::Time(time) => (now, now < start + *time),
             Self::Until(over) => (now, !over.load(Ordering::Relaxed)),
             Self::Rate(rate, time) => {

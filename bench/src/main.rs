@@ -47,12 +47,12 @@ struct Arguments {
 enum Command {
     /// This store beside its peers and the limits of the server: workloads A to E
     Peers(Repeated),
-    /// What a claim, sealing and group commit each cost: workloads A to C
+    /// What a claim, sealing and group commit each cost: workloads B and C
     Costs(Repeated),
     /// Commands, appends and catching up in a log that has grown
     Scale(Sized),
     /// Live projection of all tables
-    Project(Sized),
+    Project(Again),
     /// Rebuilding all tables
     Rebuild(Sized),
     /// Commands, queries and sign-ins over HTTP, beside the same command in this process
@@ -117,6 +117,15 @@ struct Sized {
     events: Vec<u64>,
 }
 
+#[derive(Args)]
+struct Again {
+    #[command(flatten)]
+    sized: Sized,
+    /// How often each is measured
+    #[arg(long, default_value_t = 3)]
+    repetitions: usize,
+}
+
 fn main() -> Result<ExitCode> {
     if let Some(ended) = platform::process::platformctl() {
         return Ok(ended);
@@ -140,7 +149,7 @@ async fn measure(command: Command) -> Result<()> {
             (args.once, Results { peers: Some(peers), ..Results::default() })
         }
         Command::Costs(args) => {
-            let plan = args.plan(&[Workload::A, Workload::B, Workload::C]);
+            let plan = args.plan(&[Workload::B, Workload::C]);
             let costs = compare::costs(&Server::start()?, &plan, args.repetitions).await?;
             (args.once, Results { costs: Some(costs), ..Results::default() })
         }
@@ -149,8 +158,8 @@ async fn measure(command: Command) -> Result<()> {
             let scale = scale::measure(&Server::start()?, &sizes, args.once.quick).await?;
             (args.once, Results { scale: Some(scale), ..Results::default() })
         }
-        Command::Project(args) => {
-            let sizes = args.sizes(&[200_000], &[2_000]);
+        Command::Project(Again { sized: args, repetitions }) => {
+            let sizes = args.sizes(&[200_000], &[2_000]).repeat(repetitions);
             let project = project::measure(&Server::start()?, &sizes).await?;
             (args.once, Results { project: Some(project), ..Results::default() })
         }

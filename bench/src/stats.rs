@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// One cell of a table: how fast, and how long each operation took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Cell {
     /// Per second: commands, appends or events, as the workload says.
     pub rate: f64,
@@ -15,6 +16,10 @@ pub struct Cell {
     pub p99_ms: f64,
     /// How often an operation had to be tried again.
     pub retries: u64,
+    /// How many operations were done.
+    pub operations: u64,
+    /// How long that took.
+    pub seconds: f64,
 }
 
 impl Cell {
@@ -26,6 +31,41 @@ impl Cell {
             p50_ms: middle(|cell| cell.p50_ms),
             p99_ms: middle(|cell| cell.p99_ms),
             retries: cells.iter().map(|cell| cell.retries).sum(),
+            operations: cells.iter().map(|cell| cell.operations).sum(),
+            seconds: cells.iter().map(|cell| cell.seconds).sum(),
+        }
+    }
+}
+
+/// What was done, and how long each operation took.
+#[derive(Debug, Default)]
+pub struct Load {
+    /// Of each operation.
+    pub durations: Durations,
+    /// How often one had to be tried again.
+    pub retries: u64,
+    /// From the first to the last.
+    pub elapsed: Duration,
+}
+
+impl Load {
+    /// Adds what was done afterwards.
+    pub fn extend(&mut self, later: Self) {
+        self.durations.extend(later.durations);
+        self.retries += later.retries;
+        self.elapsed += later.elapsed;
+    }
+
+    /// The figures.
+    pub fn cell(mut self) -> Cell {
+        let (operations, seconds) = (self.durations.count(), self.elapsed.as_secs_f64());
+        Cell {
+            rate: operations as f64 / seconds,
+            p50_ms: self.durations.quantile_ms(0.5),
+            p99_ms: self.durations.quantile_ms(0.99),
+            retries: self.retries,
+            operations: operations as u64,
+            seconds,
         }
     }
 }

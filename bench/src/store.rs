@@ -19,6 +19,11 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// just started. Answers how many there were.
     fn catch_up(&self) -> impl Future<Output = Result<u64>> + Send;
 
+    /// The same as a process that has just started has it, with nothing in memory.
+    fn restarted(&self) -> impl Future<Output = Result<Self>> + Send {
+        std::future::ready(Ok(self.clone()))
+    }
+
     /// What must be in the database after so many appends with so many events.
     fn proofs(&self, appends: u64, events: u64) -> Vec<Proof>;
 }

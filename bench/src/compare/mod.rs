@@ -108,7 +108,10 @@ async fn compare(
     for time in 0..times {
         let mut order = contenders.to_vec();
         // Nobody always comes first, or always after the same one.
-        order.rotate_left(time % contenders.len());
+        order.rotate_left(2 * time % contenders.len());
+        if time % 2 == 1 {
+            order.reverse();
+        }
         let mut repetition = Repetition { load: conditions::load(), ..Repetition::default() };
         for contender in order {
             eprintln!("repetition {} of {times}: {}", time + 1, contender.name());

@@ -191,6 +191,10 @@ impl Store for Ours {
         Ok(bookings)
     }
 
+    async fn restarted(&self) -> Result<Self> {
+        Ok(Self { store: open(&self.options).await?, ..self.clone() })
+    }
+
     fn proofs(&self, appends: u64, events: u64) -> Vec<Proof> {
         let sealed = if self.extras.personal == Personal::None { 0 } else { events };
         let claims = if self.extras.claim { appends } else { 0 };

@@ -40,11 +40,7 @@ impl Caller for Renames {
 }
 
 /// Gives a workspace its next name. Answers where the log stands then, and how often the server was busy.
-pub async fn rename(
-    client: &mut Client,
-    turn: Turn<'_>,
-    bearer: &str,
-) -> Result<(i64, u32)> {
+pub async fn rename(client: &mut Client, turn: Turn<'_>, bearer: &str) -> Result<(i64, u32)> {
     let (path, body) = (path(&turn), format!(r#"{{"name":"{}"}}"#, turn.name()));
     let mut again = 0;
     loop {

@@ -158,7 +158,7 @@ impl Head {
         let status = response.code.context("no status")?;
         let (mut position, mut body) = (None, (status == 204).then_some(0));
         for header in &*response.headers {
-            let number = || Some(std::str::from_utf8(header.value).ok()?.parse::<i64>().ok()?);
+            let number = || std::str::from_utf8(header.value).ok()?.parse::<i64>().ok();
             if header.name.eq_ignore_ascii_case("content-length") {
                 body = number().and_then(|number| usize::try_from(number).ok());
             } else if header.name.eq_ignore_ascii_case("platform-position") {

@@ -107,7 +107,9 @@ impl Estate {
         }
         let each = workspaces.div_ceil(TENANTS);
         let (store, organizations) = (app.store.clone(), organizations(&tenants));
-        let made = Arc::new(std::sync::Mutex::new(vec![Vec::with_capacity(each); TENANTS]));
+        let made = Arc::new(std::sync::Mutex::new(
+            (0..TENANTS).map(|_| Vec::with_capacity(each)).collect::<Vec<_>>(),
+        ));
         let found = made.clone();
         let create = move |n: usize| {
             let (store, found) = (store.clone(), found.clone());

@@ -22,6 +22,8 @@ pub fn peers(comparison: &Comparison) -> String {
     );
     text.push_str(&ratios(comparison));
     text.push_str(&derived(comparison));
+    text.push_str("Operations / seconds in all repetitions together.\n\n");
+    text.push_str(&extents(comparison));
     text
 }
 
@@ -114,51 +116,98 @@ fn ratios(comparison: &Comparison) -> String {
     let measured = measured(comparison);
     let mut table = Table::new(std::iter::once("store").chain(measured.iter().copied()));
     for store in [OURS, OURS_FULL] {
-        let shown = measured.iter().map(|cell| {
-            let ratio = |r: &Repetition| Some(found(r, store, cell)? / best_peer(r, cell)?);
-            let all: Vec<f64> = comparison.repetitions.iter().filter_map(ratio).collect();
-            times(&all)
-        });
+        let shown = measured.iter().map(|cell| times(&to_best_peer(comparison, store, cell)));
         table.row(std::iter::once(store.to_owned()).chain(shown));
     }
     table.finish()
 }
 
-fn best_peer(repetition: &Repetition, cell: &str) -> Option<f64> {
-    let peers = repetition.stores.keys().filter(|name| ![OURS, OURS_FULL].contains(&name.as_str()));
-    peers.filter_map(|peer| found(repetition, peer, cell)).max_by(f64::total_cmp)
+/// The peer that stores metadata.
+pub const WITH_METADATA: &str = "postgres-es 0.5";
+
+fn each(comparison: &Comparison, figure: impl Fn(&Repetition) -> Option<f64>) -> Vec<f64> {
+    comparison.repetitions.iter().filter_map(figure).collect()
 }
 
-/// Ratios to the limits, and of the slowest operations.
+/// A store to the best peer, one ratio a repetition.
+pub fn to_best_peer(comparison: &Comparison, store: &str, cell: &str) -> Vec<f64> {
+    each(comparison, |r| Some(found(r, store, cell)? / best_peer(r, cell)?))
+}
+
+/// The same to one peer.
+pub fn to_peer(comparison: &Comparison, store: &str, cell: &str, peer: &str) -> Vec<f64> {
+    each(comparison, |r| Some(found(r, store, cell)? / found(r, peer, cell)?))
+}
+
+/// The same to what the server can do with one row a transaction and 64 clients.
+pub fn to_one_row(comparison: &Comparison, store: &str, cell: &str) -> Vec<f64> {
+    each(comparison, |r| Some(found(r, store, cell)? / raw::rate(&r.limits, ONE_ROW)?))
+}
+
+/// p99 of A64 to the lowest of a peer.
+pub fn slowest(comparison: &Comparison, store: &str) -> Vec<f64> {
+    each(comparison, |r| {
+        let p99 = |name: &str| Some(r.stores.get(name)?.get("A64")?.p99_ms);
+        let best = peers_of(r).filter_map(p99).min_by(f64::total_cmp);
+        Some(p99(store)? / best?)
+    })
+}
+
+/// How often operations were tried again.
+pub fn retries(comparison: &Comparison, store: &str, cell: &str) -> Vec<f64> {
+    each(comparison, |r| Some(r.stores.get(store)?.get(cell)?.retries as f64))
+}
+
+fn peers_of(repetition: &Repetition) -> impl Iterator<Item = &str> {
+    let names = repetition.stores.keys().map(String::as_str);
+    names.filter(|name| ![OURS, OURS_FULL].contains(name))
+}
+
+fn best_peer(repetition: &Repetition, cell: &str) -> Option<f64> {
+    peers_of(repetition).filter_map(|peer| found(repetition, peer, cell)).max_by(f64::total_cmp)
+}
+
+const ONE_ROW: &str = "insert 1 row a transaction, clients: 64";
+
+/// Ratios to the limits and to one peer, and of the slowest operations.
 fn derived(comparison: &Comparison) -> String {
     let mut table = Table::new(["ratio within a repetition", OURS, OURS_FULL]);
-    let to_limit = |cell: &'static str, limit: &'static str| {
-        move |r: &Repetition, store: &str| {
-            Some(found(r, store, cell)? / raw::rate(&r.limits, limit)?)
-        }
+    let hundred = |store: &str, cell: &str| {
+        each(comparison, |r| {
+            Some(found(r, store, cell)? / raw::rate(&r.limits, "insert 100 rows")?)
+        })
     };
-    let slowest = |r: &Repetition, store: &str| {
-        let p99 = |name: &str| Some(r.stores.get(name)?.get("A64")?.p99_ms);
-        let peers = r.stores.keys().filter(|name| ![OURS, OURS_FULL].contains(&name.as_str()));
-        let best = peers.filter_map(|peer| p99(peer)).min_by(f64::total_cmp);
-        Some(p99(store)? / best?)
-    };
-    let one = "insert 1 row a transaction, clients: 64";
-    let hundred = "insert 100 rows";
-    type Ratio<'r> = Box<dyn Fn(&Repetition, &str) -> Option<f64> + 'r>;
-    let rows: [(&str, Ratio<'_>); 4] = [
-        ("B64 to one row a transaction, 64 clients", Box::new(to_limit("B64", one))),
-        ("B64 to rows in transactions of 100, 1 client", Box::new(to_limit("B64", hundred))),
-        ("C16 to rows in transactions of 100, 1 client", Box::new(to_limit("C16", hundred))),
-        ("p99 of A64 to the lowest of a peer", Box::new(slowest)),
+    type Ratio<'r> = Box<dyn Fn(&str) -> Vec<f64> + 'r>;
+    let rows: [(&str, Ratio<'_>); 5] = [
+        (
+            "B64 to one row a transaction, 64 clients",
+            Box::new(|store| to_one_row(comparison, store, "B64")),
+        ),
+        ("B64 to rows in transactions of 100, 1 client", Box::new(|store| hundred(store, "B64"))),
+        ("C16 to rows in transactions of 100, 1 client", Box::new(|store| hundred(store, "C16"))),
+        ("p99 of A64 to the lowest of a peer", Box::new(|store| slowest(comparison, store))),
+        (
+            "D to the peer that stores metadata",
+            Box::new(|store| to_peer(comparison, store, "D", WITH_METADATA)),
+        ),
     ];
     for (name, ratio) in rows {
-        let of = |store: &str| {
-            let all: Vec<f64> =
-                comparison.repetitions.iter().filter_map(|r| ratio(r, store)).collect();
-            times(&all)
+        table.row([name.to_owned(), times(&ratio(OURS)), times(&ratio(OURS_FULL))]);
+    }
+    table.finish()
+}
+
+/// How much each store did for a cell, in all repetitions together.
+fn extents(comparison: &Comparison) -> String {
+    let measured = measured(comparison);
+    let mut table = Table::new(std::iter::once("store").chain(measured.iter().copied()));
+    for store in stores(comparison) {
+        let done = |cell: &&str| {
+            let all: Vec<_> = cells(comparison, &store, cell).copied().collect();
+            let Cell { operations, seconds, .. } = Cell::median(&all);
+            format!("{} / {seconds:.1}", rate(operations as f64))
         };
-        table.row([name.to_owned(), of(OURS), of(OURS_FULL)]);
+        table.row(std::iter::once(store.clone()).chain(measured.iter().map(done)));
     }
     table.finish()
 }

@@ -3,13 +3,16 @@
 use std::fmt::Write as _;
 
 use crate::{
-    measures::http::{Beside, CLIENTS, Http, KINDS, Kind, Measured, Repetition, Transactions},
-    report::table::{Table, ms, or_dash, range, rate, times},
+    measures::http::{Beside, CLIENTS, Http, KINDS, Kind, Measured, Transactions},
+    report::{
+        repetitions,
+        table::{Table, ms, or_dash, rate, times},
+    },
     stats::{Cell, median},
 };
 
 /// The number of clients that ratios are taken at.
-const MANY: usize = 64;
+pub const MANY: usize = 64;
 
 /// Everything.
 pub fn http(http: &Http) -> String {
@@ -17,17 +20,15 @@ pub fn http(http: &Http) -> String {
     let mut text = format!(
         "`platformctl serve` in a process of its own, asked over loopback TCP on connections that \
          are kept; client, server and PostgreSQL share the machine. Set beside the defaults: {}. \
-         {} repetitions; load averages before each: {}.\n\n",
+         {}",
         http.settings.join(", "),
-        loads.len(),
-        loads.join("; ")
+        repetitions(&loads)
     );
     text.push_str("The command renames a workspace: load it and its organization, append 1.\n\n");
     text.push_str("Per second; medians.\n\n");
     text.push_str(&rates(http));
     text.push_str("With 64 clients; processor time is an operation's.\n\n");
     text.push_str(&costs(http));
-    text.push_str(&targets(http));
     let Transactions { query, command, lone_command } = http.transactions;
     let _ = writeln!(
         text,
@@ -83,44 +84,6 @@ fn costs(http: &Http) -> String {
         ];
         let shown = figures.map(|(figure, show)| or_dash(middle(http, kind, MANY, figure), show));
         table.row([kind.name().to_owned()].into_iter().chain(shown));
-    }
-    table.finish()
-}
-
-/// What was promised, beside what was found.
-fn targets(http: &Http) -> String {
-    let mut table = Table::new(["with 64 clients", "found", "target", "floor"]);
-    let ratio = |kind: Kind, to: Kind| {
-        let one = |repetition: &Repetition| {
-            let (of, to) = (repetition.cell(kind, MANY)?, repetition.cell(to, MANY)?);
-            Some(of.cell.rate / to.cell.rate)
-        };
-        times(&http.repetitions.iter().filter_map(one).collect::<Vec<_>>())
-    };
-    let in_process = Kind::InProcess;
-    for (name, kind) in [("access token", Kind::Token), ("API key", Kind::ApiKey)] {
-        let name = format!("commands over HTTP to in this process, {name}");
-        table.row([name, ratio(kind, in_process), "0.60×".to_owned(), "0.40×".to_owned()]);
-    }
-    let name = "the same to those with no tables kept, access token".to_owned();
-    let [target, floor] = ["0.60×", "0.40×"].map(str::to_owned);
-    table.row([name, ratio(Kind::Token, Kind::StoreAlone), target, floor]);
-    let row = |kind, figure: fn(&Measured) -> f64, show: fn(f64) -> String| {
-        let found: Vec<_> = all(http, kind, MANY).map(figure).collect();
-        let middle = or_dash(median(found.iter().copied()), show);
-        format!("{middle} ({})", range(&found, show))
-    };
-    let p99 = |found: &Measured| found.cell.p99_ms;
-    let per_second = |found: &Measured| found.cell.rate;
-    let (command, query) = (Kind::Token, Kind::Query);
-    let rows = [
-        ["p99 of commands, access token, ms", &row(command, p99, ms), "40", "–"],
-        ["p99 of commands, API key, ms", &row(Kind::ApiKey, p99, ms), "40", "–"],
-        ["queries by id a second", &row(query, per_second, rate), "10,000", "4,000"],
-        ["p99 of queries by id, ms", &row(query, p99, ms), "20", "–"],
-    ];
-    for row in rows {
-        table.row(row);
     }
     table.finish()
 }
