@@ -17,7 +17,11 @@ use crate::{
 };
 
 /// An append of `conditions` under a command id, its events numbered from that id.
-pub(crate) fn sealed(command: CommandKey, conditions: Vec<Condition>, key: Option<KeyId>) -> Sealed {
+pub(crate) fn sealed(
+    command: CommandKey,
+    conditions: Vec<Condition>,
+    key: Option<KeyId>,
+) -> Sealed {
     let mut events = Vec::new();
     for (place, condition) in conditions.iter().enumerate() {
         for rank in 1..=condition.count {
