@@ -400,6 +400,16 @@ impl Leases {
         Ok((Position(position.unwrap_or_default()), Position(head.unwrap_or_default())))
     }
 
+    /// The epoch of a checkpoint, if there is one: another one than before says that the lease changed
+    /// hands, which it does whenever rows change other than by events.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn epoch(&self, consumer: &str, target: &str) -> Result<Option<i64>, Unavailable> {
+        let sql = "SELECT epoch FROM eventstore.checkpoints WHERE consumer = $1 AND target = $2";
+        Ok(sqlx::query_scalar(sql).bind(consumer).bind(target).fetch_optional(&self.pool).await?)
+    }
+
     /// All checkpoints.
     ///
     /// # Errors

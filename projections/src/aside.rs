@@ -14,6 +14,7 @@ use sqlx::{Connection, PgConnection};
 use crate::{
     lock,
     module::{MODULES, Module},
+    redacted::Redacted,
     sql::{OF_DESTROYED_KEYS, OF_KEYS, clearing, own},
 };
 
@@ -25,56 +26,61 @@ struct Aside {
     owing: bool,
 }
 
-/// The columns of tables, by name.
-type Shapes = BTreeMap<String, BTreeSet<String>>;
+/// A table's columns, and whether whoever asks may change them.
+#[derive(PartialEq, Eq)]
+struct Shape {
+    columns: BTreeSet<String>,
+    may_update: bool,
+}
+
+/// How clearing a set of tables ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cleared {
+    Yes,
+    /// Somebody else has a row or table locked, which is soon over.
+    Busy,
+    /// The server refuses, and may go on refusing.
+    Refused,
+}
 
 /// Clears what keys sealed in all tables beside the live ones that nobody is making, in the
-/// transaction of the caller, and where something may be left, what any destroyed key sealed.
-/// Rows of a purged organization stay, as they do in the log: without them such tables could not
-/// be brought up to date.
+/// transaction of the caller. Rows of a purged organization stay, as they do in the log: without
+/// them such tables could not be brought up to date.
 ///
-/// Nobody waits long for whoever is in the way: then it is noted that something is left.
+/// Nobody waits for whoever is in the way, or fails for what the server refuses beside the live
+/// tables: then it is noted that something is left, which [`settle`] clears. Answers `false` if not
+/// even that could be noted everywhere, and it is to be tried again with the same keys.
 pub(crate) async fn clear(
     transaction: &mut PgConnection,
     module: &Module,
     keys: &BTreeSet<String>,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<bool> {
+    let mut all = true;
     for aside in asides(transaction, module).await? {
-        if keys.is_empty() && !aside.owing {
-            continue;
-        }
-        let mut attempt = transaction.begin().await?;
-        lock::briefly(&mut attempt).await?;
-        let cleared = async {
-            let keys = if aside.owing { None } else { Some(keys) };
-            clear_schema(&mut attempt, module, &aside.schema, keys).await?;
-            if aside.owing { paid(&mut attempt, module, &aside).await } else { Ok(()) }
-        };
-        let cleared = cleared.await;
-        if lock::in_time(cleared)?.is_some() {
-            lock::as_usual(&mut attempt).await?;
-            attempt.commit().await?;
-        } else {
-            attempt.rollback().await?;
-            owe(transaction, module, &aside).await?;
-        }
+        let cleared = !aside.owing
+            && clear_schema(transaction, module, &aside.schema, Some(keys)).await? == Cleared::Yes;
+        // Noted anew where it is noted: whoever clears there may not have seen these keys end.
+        all &= cleared || owe(transaction, module, &aside).await?;
     }
-    Ok(())
+    Ok(all)
 }
 
-/// Clears what whoever made tables may have left in them; answers whether nothing is left.
+/// Clears what may be left in tables beside the live ones, which may take long: each set of them in
+/// a transaction of its own. Answers `false` if it is soon worth another try.
 pub(crate) async fn settle(connection: &mut PgConnection, module: &Module) -> sqlx::Result<bool> {
-    if !is_owing(connection, module).await? {
-        return Ok(true);
+    let mut all = true;
+    for aside in asides(connection, module).await?.iter().filter(|aside| aside.owing) {
+        match clear_schema(connection, module, &aside.schema, None).await? {
+            Cleared::Yes => paid(connection, module, aside).await?,
+            Cleared::Busy => all = false,
+            Cleared::Refused => {}
+        }
     }
-    let mut transaction = connection.begin().await?;
-    lock::shared(&mut transaction, module.name).await?;
-    clear(&mut transaction, module, &BTreeSet::new()).await?;
-    transaction.commit().await?;
-    Ok(!is_owing(connection, module).await?)
+    Ok(all)
 }
 
-async fn is_owing(connection: &mut PgConnection, module: &Module) -> sqlx::Result<bool> {
+/// Whether something may be left in tables beside the live ones.
+pub(crate) async fn is_owing(connection: &mut PgConnection, module: &Module) -> sqlx::Result<bool> {
     Ok(asides(connection, module).await?.iter().any(|aside| aside.owing))
 }
 
@@ -93,8 +99,9 @@ async fn asides(connection: &mut PgConnection, module: &Module) -> sqlx::Result<
     Ok(rows.into_iter().map(aside).collect())
 }
 
-/// Notes that nothing is left in tables, unless they have changed hands or somebody was in the way
-/// of another clearing meanwhile. Whoever stood still under a lapsed lease finds it gone.
+/// Notes that nothing is left in tables, unless they have changed hands or more was noted meanwhile.
+/// Whoever stood still under a lapsed lease finds it gone. Not in the transaction that cleared: whoever
+/// notes something waits for nobody who clears.
 async fn paid(connection: &mut PgConnection, module: &Module, aside: &Aside) -> sqlx::Result<()> {
     sqlx::query(
         "UPDATE eventstore.checkpoints SET owner = NULL, epoch = nextval('eventstore.epochs')
@@ -108,13 +115,9 @@ async fn paid(connection: &mut PgConnection, module: &Module, aside: &Aside) -> 
     Ok(())
 }
 
-/// Notes that something is left in tables, also for whoever is clearing them at this moment.
-async fn owe(connection: &mut PgConnection, module: &Module, aside: &Aside) -> sqlx::Result<()> {
-    tracing::warn!(
-        module = module.name,
-        schema = aside.schema,
-        "somebody is in the way: what was erased is cleared here later"
-    );
+/// Notes that something is left in tables, also for whoever is clearing them at this moment; answers
+/// whether it could be noted.
+async fn owe(connection: &mut PgConnection, module: &Module, aside: &Aside) -> sqlx::Result<bool> {
     let mut attempt = connection.begin().await?;
     lock::briefly(&mut attempt).await?;
     let noted = sqlx::query(
@@ -128,26 +131,67 @@ async fn owe(connection: &mut PgConnection, module: &Module, aside: &Aside) -> s
     .bind(&aside.schema)
     .execute(&mut *attempt)
     .await;
-    // Whoever has the checkpoint is at work on the tables, and clears them.
     if lock::in_time(noted)?.is_none() {
-        return attempt.rollback().await;
+        attempt.rollback().await?;
+        let (module, schema) = (module.name, &aside.schema);
+        tracing::warn!(module, schema, "somebody keeps a checkpoint locked; it is tried again");
+        return Ok(false);
     }
     lock::as_usual(&mut attempt).await?;
-    attempt.commit().await
+    attempt.commit().await?;
+    Ok(true)
 }
 
-/// Clears in one schema what keys sealed, or all destroyed ones. Tables of another shape, made by
-/// another version, and those that no module has any more, lose these rows: what their columns hold
-/// is not known.
+/// Clears in one schema what keys sealed, or all destroyed ones: everything or nothing.
 async fn clear_schema(
     connection: &mut PgConnection,
     module: &Module,
     schema: &str,
     keys: Option<&BTreeSet<String>>,
-) -> sqlx::Result<()> {
-    let condition = if keys.is_some() { OF_KEYS } else { OF_DESTROYED_KEYS };
+) -> sqlx::Result<Cleared> {
+    let statements = statements(connection, module, schema, keys.is_some()).await?;
     let keys: Option<Vec<_>> = keys.map(|keys| keys.iter().collect());
+    let mut attempt = connection.begin().await?;
+    lock::briefly(&mut attempt).await?;
+    for (table, sql) in statements {
+        let query = sqlx::query(own(&sql));
+        let query = match &keys {
+            Some(keys) => query.bind(keys),
+            None => query,
+        };
+        let refusal = match query.execute(&mut *attempt).await {
+            Ok(_) => continue,
+            Err(refusal @ sqlx::Error::Database(_)) => Redacted::from(refusal),
+            Err(fault) => return Err(fault),
+        };
+        attempt.rollback().await?;
+        tracing::warn!(
+            module = module.name,
+            schema,
+            table,
+            cause = %refusal,
+            "what was erased cannot be cleared here for now; it is tried again"
+        );
+        let busy = refusal.code().as_deref() == Some(lock::LOCK_NOT_AVAILABLE);
+        return Ok(if busy { Cleared::Busy } else { Cleared::Refused });
+    }
+    lock::as_usual(&mut attempt).await?;
+    attempt.commit().await?;
+    Ok(Cleared::Yes)
+}
+
+/// How the tables of a schema are cleared, by name. Tables of another shape, made by another
+/// version, those that no module has any more, and those whose columns must not be changed, lose
+/// the rows: what their columns hold is not known, or stays.
+async fn statements(
+    connection: &mut PgConnection,
+    module: &Module,
+    schema: &str,
+    of_keys: bool,
+) -> sqlx::Result<Vec<(String, String)>> {
+    let condition = if of_keys { OF_KEYS } else { OF_DESTROYED_KEYS };
     let live = shapes(connection, module.name).await?;
+    let mut statements = Vec::new();
     for (table, shape) in shapes(connection, schema).await? {
         let of = |module: &Module| module.tables.iter().find(|info| info.name == table);
         let name = format!("\"{schema}\".\"{table}\"");
@@ -159,27 +203,29 @@ async fn clear_schema(
             None if MODULES.iter().any(|other| of(other).is_some()) => continue,
             Some(_) | None => format!("DELETE FROM {name} WHERE {condition}"),
         };
-        let query = sqlx::query(own(&sql));
-        let query = match &keys {
-            Some(keys) => query.bind(keys),
-            None => query,
-        };
-        query.execute(&mut *connection).await?;
+        statements.push((table, sql));
     }
-    Ok(())
+    Ok(statements)
 }
 
 /// The tables of a schema whose rows are sealed under keys, if whoever asks may clear them.
-async fn shapes(connection: &mut PgConnection, schema: &str) -> sqlx::Result<Shapes> {
-    let found: Vec<(String, Vec<String>)> = sqlx::query_as(
-        "SELECT relname::text, array_agg(attname::text) FROM pg_attribute
+async fn shapes(
+    connection: &mut PgConnection,
+    schema: &str,
+) -> sqlx::Result<BTreeMap<String, Shape>> {
+    let found: Vec<(String, Vec<String>, bool)> = sqlx::query_as(
+        "SELECT relname::text, array_agg(attname::text), has_table_privilege(c.oid, 'UPDATE')
+           FROM pg_attribute
            JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace
           WHERE nspname = $1 AND relkind = 'r' AND attnum > 0 AND NOT attisdropped
             AND has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'DELETE')
-          GROUP BY relname HAVING bool_or(attname = 'key_id' AND atttypid = 'uuid'::regtype)",
+          GROUP BY c.oid HAVING bool_or(attname = 'key_id' AND atttypid = 'uuid'::regtype)",
     )
     .bind(schema)
     .fetch_all(connection)
     .await?;
-    Ok(found.into_iter().map(|(table, columns)| (table, columns.into_iter().collect())).collect())
+    let shape = |(table, columns, may_update): (String, Vec<String>, bool)| {
+        (table, Shape { columns: columns.into_iter().collect(), may_update })
+    };
+    Ok(found.into_iter().map(shape).collect())
 }

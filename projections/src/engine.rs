@@ -112,6 +112,10 @@ pub struct Engine {
     parking: Vec<Parked>,
     /// Keys that ended, to be cleared with the next write beside the live tables, if these are.
     ended: BTreeSet<String>,
+    /// Those of earlier writes that were neither cleared everywhere nor noted.
+    unnoted: BTreeSet<String>,
+    /// Whether the write not yet committed left none.
+    noted: bool,
     /// Everything up to here is folded, though perhaps not yet written.
     folded: Position,
 }
@@ -144,6 +148,8 @@ impl Engine {
             blocked,
             parking: Vec::new(),
             ended: BTreeSet::new(),
+            unnoted: BTreeSet::new(),
+            noted: true,
             folded: Position(0),
         })
     }
@@ -286,10 +292,10 @@ impl Engine {
         });
     }
 
-    /// Whether any of these events is something to the tables.
+    /// Whether any of these events is something to the tables, or a write is due without any.
     #[must_use]
     pub fn concerns(&self, events: &[Stored]) -> bool {
-        events.iter().any(|event| self.wants(&event.envelope))
+        !self.unnoted.is_empty() || events.iter().any(|event| self.wants(&event.envelope))
     }
 
     /// Moves past events that are nothing to the tables.
@@ -336,9 +342,8 @@ impl Engine {
             written = written.saturating_add(table.write(transaction).await?);
             failpoint("tables.written");
         }
-        if !self.ended.is_empty() {
-            aside::clear(transaction, self.module, &self.ended).await?;
-        }
+        let ended: BTreeSet<_> = self.ended.union(&self.unnoted).cloned().collect();
+        self.noted = ended.is_empty() || aside::clear(transaction, self.module, &ended).await?;
         Ok(written)
     }
 
@@ -360,7 +365,10 @@ impl Engine {
     /// What was flushed is committed.
     pub fn committed(&mut self) {
         self.parking.clear();
-        self.ended.clear();
+        self.unnoted.append(&mut self.ended);
+        if self.noted {
+            self.unnoted.clear();
+        }
         self.tables.iter_mut().for_each(|table| table.committed());
     }
 

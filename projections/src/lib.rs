@@ -37,8 +37,8 @@ pub use page::{Page, PageRequest, QueryError};
 pub use reader::Reader;
 pub use redacted::Redacted;
 pub use replay::{
-    Difference, Observer, Phase, Progress, Purpose, Replay, ReplayError, ReplayOptions, Status,
-    Target,
+    Difference, Differences, Observer, Phase, Progress, Purpose, Replay, ReplayError,
+    ReplayOptions, Status, Target,
 };
 pub use row::{Row, Std};
 pub use runner::{Runner, RunnerHandle};

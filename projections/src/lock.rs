@@ -1,10 +1,21 @@
 //! A module's advisory lock: writers of its tables share it, and who moves, makes or drops tables
-//! has it alone. And waiting for locks for a short time only, where others wait behind.
+//! has it alone. And waiting for locks for a short time only, where others wait behind, and keeping
+//! them for no longer than there is somebody to keep them.
 
-use sqlx::PgConnection;
+use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 
 /// What a statement ends with that waited too long for a lock.
 pub(crate) const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// Connects for statements that may take long. Whoever is gone leaves none at work for more than a
+/// second, which would keep locks meanwhile.
+pub(crate) async fn connect(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
+    let mut connection = options.connect().await?;
+    // Not every server can tell.
+    let check = "SET client_connection_check_interval = '1s'";
+    let _ = sqlx::raw_sql(check).execute(&mut connection).await;
+    Ok(connection)
+}
 
 /// Takes the lock beside other writers, until the transaction ends.
 pub(crate) async fn shared(connection: &mut PgConnection, module: &str) -> sqlx::Result<()> {

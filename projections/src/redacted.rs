@@ -102,6 +102,8 @@ fn meaning(code: &str) -> &'static str {
         "23505" => "another row has the same value",
         "23514" => "a check fails",
         "23P01" => "another row excludes this one",
+        "55P03" => "somebody else has it locked",
+        "57014" => "it took too long, or somebody stopped it",
         _ => match code.get(..2).unwrap_or_default() {
             "08" => "connection lost",
             "22" => "a value does not fit its column",

@@ -1,6 +1,10 @@
-//! Keeping a module's live tables up with the log, wherever its lease is held.
+//! Keeping a module's live tables up with the log, wherever its lease is held, and the tables beside
+//! them clear of what was erased.
+//!
+//! Owns that the live tables wait for nothing beside them: that has a connection of its own, and ends
+//! wherever it is when they are let go of.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use domain::kernel::Position;
 use eventstore::{Lease, Leases, ParkedEvents, Store};
@@ -8,13 +12,14 @@ use sqlx::{ConnectOptions, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 use uuid::Uuid;
 
 use crate::{
     aside,
     engine::{Engine, EngineError, is_sweep},
+    lock,
     module::{MODULES, Module},
     wait::Positions,
 };
@@ -51,6 +56,8 @@ const SILENCE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long one may that sweeps over whole tables: cut short, it would begin anew each time.
 const SWEEPING: Duration = Duration::from_mins(5);
+/// How long clearing the tables beside the live ones may take, for which nobody waits.
+const SETTLING: Duration = Duration::from_hours(1);
 
 /// The running modules; they stop when it is told to.
 #[derive(Debug)]
@@ -102,7 +109,10 @@ impl Runner {
         let Some(lease) = lease else {
             return Ok(());
         };
-        let outcome = self.follow(module, &leases, &lease, stopping).await;
+        let outcome = tokio::select! {
+            outcome = self.follow(module, &leases, &lease, stopping) => outcome,
+            never = self.settle(module) => match never {},
+        };
         if outcome.is_ok() {
             timeout(SILENCE, leases.release(&lease)).await??;
         }
@@ -124,7 +134,6 @@ impl Runner {
         self.positions.reached(module.name, lease.position);
         let mut used = Instant::now();
         let mut remembered: Option<Instant> = None;
-        let mut settled: Option<Instant> = None;
         while !*stopping.borrow() {
             let left = |since: Instant| REMEMBERED.saturating_sub(since.elapsed());
             let events = subscription.next_within(BATCH, remembered.map_or(RENEW, left)).await?;
@@ -149,16 +158,29 @@ impl Runner {
                 timeout(SILENCE, leases.renew(lease)).await??;
                 used = Instant::now();
             }
-            if settled.is_none_or(|since| since.elapsed() >= RENEW) {
-                // What whoever made tables beside these was kept from clearing in them.
-                let settle = async { Ok(aside::settle(&mut connection, module).await?) };
-                let left = leases.keeping::<_, EngineError>(lease, settle);
-                timeout(SWEEPING, left).await??;
-                settled = Some(Instant::now());
-            }
         }
         if remembered.is_some() {
             timeout(SILENCE, engine.checkpoint(&mut connection, lease)).await??;
+        }
+        Ok(())
+    }
+
+    /// Clears beside the live tables what whoever made tables there was kept from clearing.
+    async fn settle(&self, module: &'static Module) -> Infallible {
+        loop {
+            let begun = Instant::now();
+            let settled = timeout(SETTLING, self.settle_once(module)).await;
+            if let Err(cause) = settled.map_err(EngineError::from).flatten() {
+                tracing::warn!(module = module.name, %cause, "what was erased may be left somewhere");
+            }
+            // As long as it took, so that the server is not at this alone.
+            sleep(begun.elapsed().max(RENEW)).await;
+        }
+    }
+
+    async fn settle_once(&self, module: &'static Module) -> Result<(), EngineError> {
+        if aside::is_owing(&mut *self.pool.acquire().await?, module).await? {
+            aside::settle(&mut lock::connect(&self.writing).await?, module).await?;
         }
         Ok(())
     }

@@ -95,6 +95,15 @@ impl Positions {
         self.of(module).known.borrow().at
     }
 
+    /// Whose turn it is to keep a module's tables: another answer than before says that rows may have
+    /// changed without an event, as by a rebuild, a rollback or parked events taken in.
+    ///
+    /// # Errors
+    /// If the log cannot be reached.
+    pub async fn epoch(&self, module: &'static str) -> Result<Option<i64>, Unavailable> {
+        self.leases.epoch(module, module).await
+    }
+
     /// Waits until a module's tables hold everything up to a position.
     ///
     /// # Errors

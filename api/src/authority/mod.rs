@@ -4,7 +4,8 @@
 //! soon as an event touches it; a load that raced such an event is used once and not kept; while
 //! the log cannot be followed nothing is allowed at all; and what a parked event may have taken
 //! away is not given. So a change is in force within a second on every process, and a fault never
-//! allows more.
+//! allows more. Where the tables themselves were mended, of which no event tells, all is dropped
+//! within seconds.
 
 mod loading;
 mod standings;
@@ -34,7 +35,10 @@ use domain::{
 };
 use eventstore::{Store, Stored};
 use projections::{PATIENCE, Positions, Reader, organization::authority as table};
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 use uuid::Uuid;
 
 use self::{
@@ -49,6 +53,8 @@ use crate::{
 
 /// For how long what is kept may be used without word from the log.
 const FRESH: Duration = Duration::from_secs(1);
+/// How often it is asked whether the tables were mended.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Who asks, proved by a token or a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,8 +110,19 @@ struct Kept {
     changed: Position,
     /// When the log was last heard of.
     heard: Option<Instant>,
-    /// Standings dropped because an event touched them.
+    /// Standings dropped before their time.
     voided: u64,
+}
+
+impl Kept {
+    /// Drops what is touched, and what is being loaded of it when that comes.
+    fn void(&mut self, touched: Touched) {
+        for (key, is_touched) in &mut self.loading {
+            *is_touched |= touched.has(key);
+        }
+        let gone = self.standings.drop_touched(touched);
+        self.voided = self.voided.saturating_add(gone);
+    }
 }
 
 /// The cache as operators see it.
@@ -115,7 +132,7 @@ pub struct Watched {
     pub heard: Option<Duration>,
     /// Standings kept.
     pub kept: usize,
-    /// Standings dropped because an event touched them.
+    /// Standings dropped before their time.
     pub voided: u64,
 }
 
@@ -140,16 +157,36 @@ impl Authority {
         let authority = self.clone();
         let mut log = self.inner.store.subscribe(from);
         tokio::spawn(async move {
-            loop {
-                match log.next(1_000).await {
-                    Ok(events) => authority.hear(&events),
-                    Err(fault) => {
-                        tracing::warn!(cause = ?fault, "permissions cannot follow the log");
-                        tokio::time::sleep(Duration::from_millis(100)).await;
+            let follow = async {
+                loop {
+                    match log.next(1_000).await {
+                        Ok(events) => authority.hear(&events),
+                        Err(fault) => {
+                            tracing::warn!(cause = ?fault, "permissions cannot follow the log");
+                            sleep(Duration::from_millis(100)).await;
+                        }
                     }
                 }
-            }
+            };
+            tokio::join!(follow, authority.look());
         })
+    }
+
+    /// Drops everything when rows may have changed without an event: the tables were rebuilt or put
+    /// back, or parked events were taken in.
+    async fn look(&self) {
+        let mut known = None;
+        loop {
+            let asked = timeout(PATIENCE, self.inner.positions.epoch("organization")).await;
+            // If there is no answer, nothing is heard from the log either.
+            if let Ok(Ok(epoch)) = asked {
+                if known != Some(epoch) {
+                    self.lock().void(Touched::All);
+                }
+                known = Some(epoch);
+            }
+            sleep(LOOK).await;
+        }
     }
 
     /// How the cache fares.
@@ -322,11 +359,7 @@ impl Authority {
         for event in events {
             let Some(touched) = touched(&event.envelope) else { continue };
             kept.changed = event.envelope.position;
-            for (key, is_touched) in &mut kept.loading {
-                *is_touched |= touched.has(key);
-            }
-            let gone = kept.standings.drop_touched(touched);
-            kept.voided = kept.voided.saturating_add(gone);
+            kept.void(touched);
         }
         kept.heard = Some(Instant::now());
     }

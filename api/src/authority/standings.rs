@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use super::{Key, Proof, Standing};
 
-/// For how long a standing is kept at most. What changes it is heard from the log; this only bounds
-/// what nobody thought of.
+/// For how long a standing is kept at most. What changes it is heard of; this only bounds what nobody
+/// thought of.
 const LONGEST: Duration = Duration::from_mins(5);
 /// For how long one is kept that may withhold what a parked event has to do with.
 const UNSURE: Duration = Duration::from_secs(30);

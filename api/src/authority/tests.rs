@@ -11,7 +11,7 @@ use eventstore::{
     Append, CommandKey, Expected, Leases, MasterKey, Meta, NewEvent, Postgres, StreamAppend,
 };
 use futures_util::FutureExt;
-use projections::{Runner, RunnerHandle};
+use projections::{Replay, ReplayOptions, Runner, RunnerHandle};
 use sqlx::postgres::PgConnectOptions;
 
 use super::*;
@@ -30,7 +30,8 @@ struct World {
     runner: RunnerHandle,
     proof: Proof,
     assignment: RoleAssignmentId,
-    _db: testkit::TestDb,
+    db: testkit::TestDb,
+    options: PgConnectOptions,
 }
 
 fn now() -> Timestamp {
@@ -168,7 +169,15 @@ impl World {
 
         let (user, session) = signed_in(&store).await;
         let assignment = given(&store, user).await;
-        Self { store, authority, runner, proof: Proof::Session(user, session), assignment, _db: db }
+        Self {
+            store,
+            authority,
+            runner,
+            proof: Proof::Session(user, session),
+            assignment,
+            db,
+            options,
+        }
     }
 
     async fn may(&self) -> Result<bool, u16> {
@@ -208,6 +217,24 @@ async fn a_revoked_role_is_gone_within_a_second() {
     world.revoke().await;
     let took = world.until(Ok(false)).await;
     assert!(took < Duration::from_secs(1), "{took:?}");
+    tail.abort();
+    world.runner.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_rebuild_mends_is_mended_within_seconds() {
+    let world = World::new().await;
+    let at = world.revoke().await;
+    world.authority.inner.positions.wait("organization", at).await.unwrap();
+    let forged = "UPDATE organization.role_assignments SET revoked_at = NULL";
+    sqlx::raw_sql(forged).execute(&world.db.pool).await.unwrap();
+    let tail = world.authority.follow(Position(0));
+    world.until(Ok(true)).await;
+    let replay = Replay::new(world.store.clone(), world.db.pool.clone(), world.options.clone());
+    let module = projections::module("organization").unwrap();
+    let found = replay.rebuild(module, &ReplayOptions::default(), &mut |_| {}).await.unwrap();
+    assert_eq!(found.count, 1);
+    world.until(Ok(false)).await;
     tail.abort();
     world.runner.stop().await;
 }
@@ -293,7 +320,7 @@ async fn what_touches_somebody_else_voids_no_load() {
 
 #[tokio::test]
 async fn what_a_tenant_changes_voids_its_own_standings_alone() {
-    let World { store, authority, runner, proof, _db, .. } = World::new().await;
+    let World { store, authority, runner, proof, db: _db, .. } = World::new().await;
     runner.stop().await;
     let [own, other] = [(); 2].map(|()| OrganizationId::from_uuid(mint()));
     let program = Proof::Key(ServicePrincipalId::from_uuid(mint()), ApiKeyId::from_uuid(mint()));
@@ -331,7 +358,7 @@ async fn what_a_tenant_changes_voids_its_own_standings_alone() {
 
 #[tokio::test]
 async fn who_waits_for_a_load_keeps_nobody_out() {
-    let World { store, authority, runner, proof, assignment, _db } = World::new().await;
+    let World { store, authority, runner, proof, assignment, db: _db, .. } = World::new().await;
     runner.stop().await;
     // Nobody keeps the tables any more, so that a load waits for them until its time is over.
     let at = record(&store, assignment.uuid(), 1, &[revoked()]).await;

@@ -62,7 +62,7 @@ impl Collector for Resources {
         page.gauge("authority_standings", "Permissions held in memory", authority.kept)?;
         page.counter(
             "authority_voided",
-            "Permissions dropped from memory because an event touched them",
+            "Permissions dropped from memory because an event touched them or the tables were mended",
             authority.voided,
         )?;
         let tasks = tokio::runtime::Handle::try_current().map(|runtime| runtime.metrics());

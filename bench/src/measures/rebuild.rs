@@ -101,7 +101,7 @@ async fn rebuild(tables: &Tables, module: &'static Module) -> Result<OfModule> {
     };
     let differences =
         tables.replay().rebuild(module, &ReplayOptions::default(), &mut observe).await?;
-    ensure!(differences.is_empty(), "the rebuilt tables differ: {:?}", differences.first());
+    ensure!(differences.count == 0, "the rebuilt tables differ: {:?}", differences.rows.first());
     let end = Instant::now();
     let lasted = |phase: Phase| {
         let place = begun.iter().position(|(found, _)| *found == phase)?;

@@ -98,7 +98,7 @@ impl Replay {
         loop {
             self.leases().renew(lease).await?;
             let moved = async {
-                let mut transaction = alone(connection, &[module.name]).await?;
+                let mut transaction = alone(connection, &[module.name], &[&*own]).await?;
                 Leases::advance(&mut transaction, lease, position).await?;
                 // Nobody will try these again.
                 ParkedEvents::release(&mut transaction, module.name, own, &parked).await?;

@@ -14,15 +14,15 @@ mod verify;
 
 use domain::kernel::{Position, Timestamp};
 use eventstore::{Fenced, Leases, Store, Unavailable};
-use sqlx::{ConnectOptions, PgConnection, PgPool, postgres::PgConnectOptions};
+use sqlx::{PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::sync::watch;
 
-use crate::{engine::EngineError, module::Module};
+use crate::{engine::EngineError, lock, module::Module};
 
 use self::shadow::{Shadow, next};
 
 pub use status::{Purpose, Status};
-pub use verify::Difference;
+pub use verify::{Difference, Differences};
 
 /// The tool that rebuilds.
 #[derive(Debug, Clone)]
@@ -198,7 +198,7 @@ impl Replay {
         module: &'static Module,
         options: &ReplayOptions,
         observe: Observer<'_>,
-    ) -> Result<Vec<Difference>, ReplayError> {
+    ) -> Result<Differences, ReplayError> {
         let mut shadow = self.open_shadow(module, &next(module), options).await?;
         let work = async {
             self.fill_to_head(module, &mut shadow, observe).await?;
@@ -219,17 +219,30 @@ impl Replay {
         module: &'static Module,
         options: &ReplayOptions,
         observe: Observer<'_>,
-    ) -> Result<Vec<Difference>, ReplayError> {
+    ) -> Result<Differences, ReplayError> {
         let mut shadow = self.open_shadow(module, &next(module), options).await?;
         let work = async {
             self.fill_to_head(module, &mut shadow, observe).await?;
-            let differences = self.compare(module, &mut shadow, observe).await?;
-            let Shadow { schema, lease, connection, .. } = &mut shadow;
-            self.drop_tables(connection, schema, std::slice::from_ref(lease)).await?;
+            let mut differences = self.compare(module, &mut shadow, observe).await?;
+            differences.left = self.throw_away(&mut shadow).await?;
             Ok(differences)
         };
         let outcome = work.await;
         self.given_back(module, shadow, outcome).await
+    }
+
+    /// Drops tables that were compared. If that fails, what was found out counts all the same, unless
+    /// they were another's by then: answers what to do about it.
+    async fn throw_away(&self, shadow: &mut Shadow) -> Result<Option<String>, ReplayError> {
+        let Shadow { schema, lease, connection, .. } = shadow;
+        match self.drop_tables(connection, schema, std::slice::from_ref(lease)).await {
+            Err(lost @ ReplayError::Engine(EngineError::Fenced(Fenced::Lost(_)))) => Err(lost),
+            Err(cause) => Ok(Some(format!(
+                "the tables made for the comparison are still in {schema} ({cause}); \
+                 `platformctl replay drop {schema}` drops them"
+            ))),
+            Ok(()) => Ok(None),
+        }
     }
 
     fn leases(&self) -> Leases {
@@ -237,11 +250,6 @@ impl Replay {
     }
 
     async fn connect(&self) -> Result<PgConnection, ReplayError> {
-        let mut connection = self.options.connect().await?;
-        // Whoever is gone leaves no statement at work for long, which would keep locks meanwhile.
-        // Not every server can tell.
-        let check = "SET client_connection_check_interval = '1s'";
-        let _ = sqlx::raw_sql(check).execute(&mut connection).await;
-        Ok(connection)
+        Ok(lock::connect(&self.options).await?)
     }
 }

@@ -253,7 +253,7 @@ async fn try_begin(
     connection: &mut PgConnection,
 ) -> Result<Lease, ReplayError> {
     let schema = &lease.target;
-    let mut transaction = alone(connection, &[module.name]).await?;
+    let mut transaction = alone(connection, &[module.name], &[schema]).await?;
     drop_schema(&mut transaction, schema).await?;
     let sql = format!(
         "CREATE SCHEMA \"{schema}\";

@@ -169,7 +169,7 @@ impl Replay {
             }
             let dropped = async {
                 let modules: Vec<_> = leases.iter().map(|lease| &*lease.consumer).collect();
-                let mut transaction = alone(connection, &modules).await?;
+                let mut transaction = alone(connection, &modules, &[schema]).await?;
                 drop_schema(&mut transaction, schema).await?;
                 for lease in leases {
                     Leases::remove(&mut transaction, lease).await?;

@@ -88,7 +88,7 @@ impl Replay {
         loop {
             self.leases().renew(lease).await?;
             let renamed = async {
-                let mut transaction = alone(connection, &[module.name]).await?;
+                let mut transaction = alone(connection, &[module.name], &[&next]).await?;
                 drop_schema(&mut transaction, &next).await?;
                 let rename = format!("ALTER SCHEMA {former} RENAME TO {next}");
                 sqlx::raw_sql(own(&rename)).execute(&mut *transaction).await?;
@@ -113,7 +113,8 @@ impl Replay {
         let swapped = async {
             failpoint("swap.lock");
             // Alone: no runner is inside a batch, no careful reader between two statements.
-            let mut transaction = alone(connection, &[module.name]).await?;
+            let schemas = [module.name, &*next(module), &*former(module)];
+            let mut transaction = alone(connection, &[module.name], &schemas).await?;
             let swapped = exchange(&mut transaction, module, lease).await?;
             if swapped {
                 failpoint("swap.commit");

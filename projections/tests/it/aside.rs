@@ -13,7 +13,7 @@ use projections::{
 use sqlx::AssertSqlSafe;
 use tokio::sync::{Notify, watch};
 
-use crate::support::{World, mint};
+use crate::support::{World, eventually, mint};
 
 pub(crate) fn identity() -> &'static Module {
     projections::module("identity").unwrap()
@@ -131,9 +131,13 @@ async fn who_is_erased_is_cleared_in_former_tables_and_in_those_of_a_moment_and_
 
     world.erase(ada, 1).await;
     world.caught_up("identity").await;
-    for schema in ["identity", "identity_next", "past"] {
-        assert_eq!(readable(&world, schema).await, ["bob", "bob@example.org"], "{schema}");
+    let bob = ["bob", "bob@example.org"];
+    for schema in ["identity", "past"] {
+        assert_eq!(readable(&world, schema).await, bob, "{schema}");
     }
+    // What nobody finished is looked through from end to end, for which the live tables do not wait.
+    let half_made = || readable(&world, "identity_next");
+    eventually("forgetting", half_made, |left: &Vec<String>| *left == bob).await;
     let mails: Vec<Option<String>> = sqlx::query_scalar("SELECT mail FROM identity_prev.users")
         .fetch_all(world.pool())
         .await
@@ -183,7 +187,7 @@ async fn who_is_erased_during_a_comparison_makes_no_difference() {
     until(rebuild.as_mut(), &there).await;
     world.erase(ada, 1).await;
     world.caught_up("identity").await;
-    assert_eq!(rebuild.await.unwrap(), []);
+    assert_eq!(rebuild.await.unwrap().rows, []);
     for schema in ["identity", "identity_prev"] {
         assert_eq!(readable(&world, schema).await, [""; 0], "{schema}");
     }
@@ -213,7 +217,7 @@ async fn an_event_read_with_its_key_on_one_side_and_without_on_the_other_makes_n
     // It has seen those with what it is about to read without.
     world.erase(bob, 1).await;
     world.caught_up("identity").await;
-    assert_eq!(verify.await.unwrap(), []);
+    assert_eq!(verify.await.unwrap().rows, []);
     runner.stop().await;
 }
 
@@ -268,7 +272,7 @@ async fn nobody_drops_tables_that_are_being_made() {
     until(rebuild.as_mut(), &there).await;
     let refused = world.replay().drop_aside("identity_next").await;
     assert!(matches!(refused, Err(ReplayError::Busy(_))), "{refused:?}");
-    assert_eq!(rebuild.await.unwrap(), []);
+    assert_eq!(rebuild.await.unwrap().rows, []);
     runner.stop().await;
 }
 
@@ -335,7 +339,7 @@ async fn a_rebuild_that_is_told_to_stop_keeps_what_it_has_and_the_next_goes_on_a
         stood = position;
     }
     let (first, outcome) = begins_at(world.replay(), None).await;
-    assert_eq!((first, outcome.unwrap()), (stood, Vec::new()));
+    assert_eq!((first, outcome.unwrap().rows), (stood, Vec::new()));
     runner.stop().await;
 }
 

@@ -6,15 +6,16 @@ use std::{
 };
 
 use domain::kernel::Timestamp;
-use projections::{Difference, EngineError, Module, Phase, Progress, ReplayError, ReplayOptions};
+use eventstore::Leases;
+use projections::{Differences, EngineError, Module, Phase, Progress, ReplayError, ReplayOptions};
 use sqlx::PgConnection;
 use tokio::sync::Notify;
 
-use crate::support::{World, eventually};
+use crate::support::{World, eventually, mint};
 
 const NEXT: &str = "organization_next";
 
-type Outcome = Result<Vec<Difference>, ReplayError>;
+type Outcome = Result<Differences, ReplayError>;
 
 fn module() -> &'static Module {
     projections::module("organization").unwrap()
@@ -84,7 +85,7 @@ async fn a_rebuild_that_stood_still_puts_no_half_made_tables_in_the_place_of_liv
     let live = "SELECT count(*) FROM organization.organizations";
     let live: i64 = sqlx::query_scalar(live).fetch_one(world.pool()).await.unwrap();
     assert_eq!(live, 6);
-    assert_eq!(second.await.unwrap(), []);
+    assert_eq!(second.await.unwrap().rows, []);
 }
 
 #[tokio::test]
@@ -103,7 +104,7 @@ async fn a_lease_on_tables_that_are_gone_is_none_on_those_made_later() {
     until(third.as_mut(), &halfway_there).await;
     let outcome = first.await;
     assert!(is_lost(&outcome), "{outcome:?}");
-    assert_eq!(third.await.unwrap(), []);
+    assert_eq!(third.await.unwrap().rows, []);
 }
 
 #[tokio::test]
@@ -120,7 +121,7 @@ async fn a_verification_that_stood_still_throws_nobody_elses_tables_away() {
     until(second.as_mut(), &folding).await;
     let outcome = first.await;
     assert!(is_lost(&outcome), "{outcome:?}");
-    assert_eq!(second.await.unwrap(), []);
+    assert_eq!(second.await.unwrap().rows, []);
 }
 
 /// A transaction that keeps everybody off a table.
@@ -163,8 +164,57 @@ async fn a_rebuild_keeps_its_lease_however_long_it_indexes_or_compares() {
             held = eventually("renewal", || held(&world, NEXT), |held| *held) => assert!(held),
         }
         lock.rollback().await.unwrap();
-        assert_eq!(rebuild.await.unwrap(), [], "{phase:?}");
+        assert_eq!(rebuild.await.unwrap().rows, [], "{phase:?}");
     }
+}
+
+#[tokio::test]
+async fn a_comparison_that_waits_for_the_live_tables_keeps_one_connection() {
+    let world = World::new().await;
+    world.organization("acme").await;
+    // Somebody holds the lease, and gets on with nothing.
+    let leases = Leases::new(world.pool().clone());
+    let lease = leases.acquire("organization", "organization", mint()).await.unwrap().unwrap();
+    let snapshots = || async {
+        let sql = "SELECT count(*), max(query_start)::text FROM pg_stat_activity
+                    WHERE datname = current_database() AND state = 'idle' AND query = 'ROLLBACK'";
+        let seen: (i64, Option<String>) =
+            sqlx::query_as(sql).fetch_one(world.pool()).await.unwrap();
+        seen
+    };
+    let behind = async {
+        let (mut before, mut rounds) = (None, 0);
+        while rounds < 3 {
+            let again = |seen: &(i64, Option<String>)| seen.1.is_some() && seen.1 != before;
+            let (count, last) = eventually("another look", snapshots, again).await;
+            assert_eq!(count, 1, "{rounds}");
+            (before, rounds) = (last, rounds + 1);
+        }
+        leases.release(&lease).await.unwrap();
+    };
+    let options = small();
+    let (found, ()) = tokio::join!(world.verified(module(), &options), behind);
+    assert_eq!(found, []);
+}
+
+#[tokio::test]
+async fn what_a_comparison_found_is_told_even_if_its_tables_cannot_be_dropped() {
+    let world = lived().await;
+    let sql = "UPDATE organization.organizations SET name = 'forged' WHERE slug = 'org-3'";
+    sqlx::raw_sql(sql).execute(world.pool()).await.unwrap();
+    let (replay, there, options) = (world.replay(), Notify::new(), small());
+    let mut watch = tells(&there, |progress| progress.phase == Phase::Verifying);
+    let mut verify = pin!(replay.verify(module(), &options, &mut watch));
+    until(verify.as_mut(), &there).await;
+    let mut reader = world.pool().begin().await.unwrap();
+    let sql = "SELECT FROM organization_next.organizations";
+    sqlx::raw_sql(sql).execute(&mut *reader).await.unwrap();
+    let found = verify.await.unwrap();
+    assert_eq!(found.count, 1);
+    let told = found.left.unwrap();
+    assert!(told.contains("platformctl replay drop organization_next"), "{told}");
+    reader.rollback().await.unwrap();
+    replay.drop_aside(NEXT).await.unwrap();
 }
 
 #[tokio::test]

@@ -92,6 +92,35 @@ async fn tables_of_a_moment_are_moved_between_readers() {
 }
 
 #[tokio::test]
+async fn tables_are_dropped_behind_upkeep_that_gives_way_only_to_who_waits_for_long() {
+    let world = World::new().await;
+    sign_up(&world, "ada").await;
+    let runner = world.runner();
+    world.caught_up("identity").await;
+    as_of_now(&world, "past").await;
+    let mut upkeep = world.pool().begin().await.unwrap();
+    let sql = "LOCK TABLE past.users IN SHARE UPDATE EXCLUSIVE MODE";
+    sqlx::raw_sql(sql).execute(&mut *upkeep).await.unwrap();
+    let waits_long = || async {
+        let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity
+                    WHERE datname = current_database() AND wait_event_type = 'Lock'
+                      AND query_start < clock_timestamp() - interval '1 s')";
+        sqlx::query_scalar::<_, bool>(sql).fetch_one(world.pool()).await.unwrap()
+    };
+    let gives_way = async {
+        eventually("a long wait", waits_long, |waits| *waits).await;
+        // Nobody waits behind.
+        sign_up(&world, "bob").await;
+        world.caught_up("identity").await;
+        upkeep.rollback().await.unwrap();
+    };
+    let replay = world.replay();
+    let (dropped, ()) = tokio::join!(replay.drop_aside("past"), gives_way);
+    dropped.unwrap();
+    runner.stop().await;
+}
+
+#[tokio::test]
 async fn nothing_of_a_rebuild_that_is_told_to_stop_stays_at_work_on_the_server() {
     let world = World::new().await;
     sign_up(&world, "ada").await;

@@ -141,7 +141,7 @@ async fn former_tables_that_stood_before_an_erasure_when_they_were_replaced_are_
     let mut rebuild = pin!(replay.rebuild(identity(), &options, &mut watch));
     until(rebuild.as_mut(), &there).await;
     world.erase(ada, 1).await;
-    assert_eq!(rebuild.await.unwrap(), []);
+    assert_eq!(rebuild.await.unwrap().rows, []);
     for schema in ["identity", "identity_prev"] {
         assert_eq!(readable(&world, schema).await, [""; 0], "{schema}");
     }
@@ -182,4 +182,82 @@ async fn tables_of_another_shape_and_those_of_no_module_lose_the_rows_of_who_is_
     }
     assert_eq!(readable(&world, "identity_prev").await, ["bob", "bob@example.org"]);
     runner.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_keeps_tables_and_their_checkpoint_locked_does_not_make_the_platform_forget_to_clear()
+ {
+    let world = World::new().await;
+    let ada = sign_up(&world, "ada").await;
+    let runner = world.runner();
+    world.caught_up("identity").await;
+    as_of_now(&world, "past").await;
+    let mut busy = indexing(&world, "past.persons, past.users").await;
+    let checkpoint = "SELECT FROM eventstore.checkpoints WHERE target = 'past' FOR UPDATE";
+    sqlx::raw_sql(checkpoint).execute(&mut *busy).await.unwrap();
+    world.erase(ada, 1).await;
+    world.caught_up("identity").await;
+    busy.rollback().await.unwrap();
+    forgets(&world, "past").await;
+    runner.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_server_refuses_beside_the_live_tables_is_nothing_to_them() {
+    let world = World::of_plain_owner().await;
+    let ada = sign_up(&world, "ada").await;
+    sign_up(&world, "bob").await;
+    let runner = world.runner();
+    world.caught_up("identity").await;
+    as_of_now(&world, "past").await;
+    // An operator wants every user to have an address there, and no person to be changed.
+    let changed = "ALTER TABLE past.users ALTER email SET NOT NULL;
+                   REVOKE UPDATE ON past.persons FROM commonhold_projector";
+    run(&world, changed).await;
+    world.erase(ada, 1).await;
+    world.caught_up("identity").await;
+    assert_eq!(world.parked().await, []);
+    assert_eq!(readable(&world, "identity").await, ["bob", "bob@example.org"]);
+    assert_eq!(readable(&world, "past").await.len(), 4);
+    run(&world, "ALTER TABLE past.users ALTER email DROP NOT NULL").await;
+    let left = || readable(&world, "past");
+    eventually("forgetting", left, |left: &Vec<String>| *left == ["bob", "bob@example.org"]).await;
+    runner.stop().await;
+}
+
+#[tokio::test]
+async fn live_tables_and_their_end_wait_for_nothing_that_takes_long_beside_them() {
+    let world = World::new().await;
+    sign_up(&world, "ada").await;
+    let runner = world.runner();
+    world.caught_up("identity").await;
+    as_of_now(&world, "past").await;
+    runner.stop().await;
+    // As a table of many million rows would be, for ever.
+    let slow = "CREATE SCHEMA slow;
+        CREATE FUNCTION slow.wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            LOOP PERFORM pg_sleep(0.01); END LOOP;
+        END $$;
+        CREATE TRIGGER slow BEFORE UPDATE ON past.users
+            FOR EACH STATEMENT EXECUTE FUNCTION slow.wait();
+        UPDATE eventstore.checkpoints SET owner = gen_random_uuid(), lease_until = now()
+         WHERE target = 'past'";
+    run(&world, slow).await;
+    let clearing = || async {
+        let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+                    AND state = 'active' AND query LIKE 'UPDATE \"past\".\"users\"%')";
+        sqlx::query_scalar::<_, bool>(sql).fetch_one(world.pool()).await.unwrap()
+    };
+    let runner = world.runner();
+    eventually("clearing", clearing, |clears| *clears).await;
+    let bob = sign_up(&world, "bob").await;
+    world.caught_up("identity").await;
+    world.erase(bob, 1).await;
+    world.caught_up("identity").await;
+    assert_eq!(readable(&world, "identity").await, ["ada", "ada@example.org"]);
+    assert!(clearing().await, "it was still at it");
+    runner.stop().await;
+    // Nobody is left to want it.
+    eventually("the end", clearing, |clears| !*clears).await;
+    assert_eq!(readable(&world, "past").await, ["ada", "ada@example.org"]);
 }

@@ -117,7 +117,7 @@ impl World {
         module: &'static Module,
         options: &ReplayOptions,
     ) -> Vec<Difference> {
-        self.replay().rebuild(module, options, &mut |_| {}).await.unwrap()
+        self.replay().rebuild(module, options, &mut |_| {}).await.unwrap().rows
     }
 
     /// What differs between a module's tables and the log.
@@ -126,7 +126,7 @@ impl World {
         module: &'static Module,
         options: &ReplayOptions,
     ) -> Vec<Difference> {
-        self.replay().verify(module, options, &mut |_| {}).await.unwrap()
+        self.replay().verify(module, options, &mut |_| {}).await.unwrap().rows
     }
 
     /// What waits in the live tables.

@@ -1,15 +1,15 @@
 //! The rows in which two sets of tables differ, as people and machines read them.
 
-use projections::{Difference, Module};
+use projections::{Difference, Differences, Module};
 use serde_json::{Map, Value, json};
 
 use super::progress::lines_wanted;
 use crate::cli::Output;
 
-/// Prints each differing row, with what differs in it.
-pub(super) fn print(output: &Output, module: &Module, found: &[Difference]) {
+/// Prints differing rows, each with what differs in it.
+pub(super) fn print(output: &Output, module: &Module, found: &Differences) {
     let lines = lines_wanted(output);
-    for difference in found {
+    for difference in &found.rows {
         if lines {
             output.line(&json!({
                 "type": "difference",
@@ -21,6 +21,10 @@ pub(super) fn print(output: &Output, module: &Module, found: &[Difference]) {
         } else {
             output.text(&text(module.name, difference));
         }
+    }
+    let others = found.count.saturating_sub(found.rows.len());
+    if others > 0 && !lines {
+        output.text(&format!("and {others} more rows of {}", module.name));
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use domain::kernel::{Position, Timestamp};
 use projections::{
-    Difference, MODULES, Module, Replay as Tool, ReplayError, ReplayOptions, Target,
+    Differences, MODULES, Module, Replay as Tool, ReplayError, ReplayOptions, Target,
 };
 use tokio::time::{Instant, sleep};
 
@@ -32,7 +32,7 @@ pub(super) struct Run {
     #[command(flatten)]
     which: Modules,
     /// Compare only, and change no live row: fold the log into tables aside, print the rows that
-    /// differ, and throw those tables away; exits with 6 if any row differs
+    /// differ, a thousand of each table, and throw those tables away; exits with 6 if any row differs
     #[arg(long, conflicts_with = "as_of")]
     verify: bool,
     /// Make the tables as they stood then: a position of the log, or a time such as
@@ -92,7 +92,7 @@ async fn rebuild(tool: &Tool, modules: &[&'static Module], output: &Output) -> R
             }
         })?;
         differences::print(output, module, &found);
-        report.done(module.name, "rebuilt", Some(found.len()));
+        report.done(module.name, "rebuilt", Some(found.count));
     }
     Ok(())
 }
@@ -105,12 +105,15 @@ async fn verify(tool: &Tool, modules: &[&'static Module], output: &Output) -> Re
         let work = async |report: &mut Report| {
             tool.verify(module, &options, &mut |progress| report.progress(progress)).await
         };
-        let found: Vec<Difference> = patiently(tool, &mut report, module, output, work)
+        let found: Differences = patiently(tool, &mut report, module, output, work)
             .await
             .map_err(|fault| told(fault, KEPT))?;
         differences::print(output, module, &found);
-        report.done(module.name, "verified", Some(found.len()));
-        differing = differing.saturating_add(found.len());
+        report.done(module.name, "verified", Some(found.count));
+        if let Some(left) = &found.left {
+            output.words(left);
+        }
+        differing = differing.saturating_add(found.count);
     }
     match differing {
         0 => Ok(()),

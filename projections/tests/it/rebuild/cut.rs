@@ -65,7 +65,7 @@ async fn attempt(world: &World, dice: &mut Dice, seed: u64) -> bool {
     world.lease_lapses(&format!("{}_next", module.name)).await;
     match outcome {
         Some(Ok(differences)) => {
-            assert_eq!(differences, [], "seed {seed}, {options:?}");
+            assert_eq!(differences.rows, [], "seed {seed}, {options:?}");
             true
         }
         // What was cut off before was still taking the lease when that was let lapse.
