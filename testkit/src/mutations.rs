@@ -1,8 +1,9 @@
 //! Fuzzing with a stable compiler: inputs made from valid ones by what goes wrong on the way, or is
 //! done on purpose.
 //!
-//! `COMMONHOLD_FUZZ_SECONDS` says for how long (one second unless set), `COMMONHOLD_FUZZ_SEED` where
-//! to begin (somewhere else each time unless set). A test that fails says its seed and the input.
+//! `COMMONHOLD_FUZZ_SECONDS` says for how long (one second unless set, but never fewer than a hundred
+//! inputs), `COMMONHOLD_FUZZ_SEED` where to begin (somewhere else each time unless set). A test that
+//! fails says its seed and the input.
 
 use std::{
     env,
@@ -11,6 +12,8 @@ use std::{
 
 use fastrand::Rng;
 
+/// Fewest inputs, however slow the machine.
+const FEWEST: u32 = 100;
 /// Longest input, in bytes.
 const MAX_BYTES: usize = 8_192;
 /// What means something to some parser.
@@ -53,26 +56,33 @@ const WORDS: [&str; 36] = [
     "é",
 ];
 
-/// Inputs without end, until the time is up.
+/// Inputs until the time is up.
 #[derive(Debug)]
 pub struct Mutations {
     seeds: Vec<Vec<u8>>,
     rng: Rng,
     seed: u64,
     until: Instant,
+    made: u32,
     last: Vec<u8>,
 }
 
-/// Mutations of valid inputs, of which there must be one.
+/// Mutations of valid inputs.
+///
+/// # Panics
+/// If there is no valid input: nothing would be tried.
 #[must_use]
 pub fn mutations<S: AsRef<[u8]>>(valid: impl IntoIterator<Item = S>) -> Mutations {
+    let seeds: Vec<_> = valid.into_iter().map(|input| input.as_ref().to_vec()).collect();
+    assert!(!seeds.is_empty(), "there is no valid input to begin with");
     let seed = number("COMMONHOLD_FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
     let seconds = number("COMMONHOLD_FUZZ_SECONDS").unwrap_or(1);
     Mutations {
-        seeds: valid.into_iter().map(|input| input.as_ref().to_vec()).collect(),
+        seeds,
         rng: Rng::with_seed(seed),
         seed,
         until: Instant::now() + Duration::from_secs(seconds),
+        made: 0,
         last: Vec::new(),
     }
 }
@@ -86,9 +96,10 @@ impl Iterator for Mutations {
     type Item = Vec<u8>;
 
     fn next(&mut self) -> Option<Vec<u8>> {
-        if Instant::now() >= self.until {
+        if self.made >= FEWEST && Instant::now() >= self.until {
             return None;
         }
+        self.made = self.made.saturating_add(1);
         let mut input = self.rng.choice(&self.seeds)?.clone();
         for _ in 0..self.rng.usize(1..6) {
             self.mutate(&mut input);

@@ -1,7 +1,7 @@
 //! Trials for as long as one likes: `just soak --trial t8 --minutes 10`.
 //!
 //! Prints what it found for every seed. At the first violation it stops, says what is wrong and
-//! how to see it again, and fails.
+//! how to see it again, and fails. It fails, too, if a fault never struck: that proves nothing.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
@@ -18,8 +18,8 @@ use faults::trials::{PLATFORM, Report, Scale, TRIALS, Terms, Trial};
 const USAGE: &str = "usage: soak [--trial NAME|all] [--seed N] [--minutes M] [--short]
             [--server PATH]
 
-With a seed and no minutes, that seed alone is run; with minutes, seeds from there on until the
-time is up; with neither, ten minutes from seed 0. Trials of the whole platform run the
+With a seed and no minutes, that seed alone is run; with minutes, seeds from there on, and no trial
+is begun after the time is up; with neither, ten minutes from seed 0. Trials of the whole platform run the
 `platformctl` beside this program unless another is named; the killing at chosen places needs one
 that was built with `--features failpoints`.
 ";
@@ -67,36 +67,61 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
     Ok(Asked { trials, seed: seed.unwrap_or_default(), time, scale, server })
 }
 
-/// Every trial once a seed, until the time is up.
-async fn soak(asked: &Asked) -> Result<(), String> {
+/// What a trial found in all.
+#[derive(Default)]
+struct Sum {
+    seeds: u64,
+    report: Report,
+}
+
+/// Every trial once a seed, until the time is up. Answers what all found.
+async fn soak(asked: &Asked) -> Result<String, String> {
     let since = Instant::now();
-    let mut sums: BTreeMap<&str, Report> = BTreeMap::new();
-    let mut seed = asked.seed;
-    loop {
-        for trial in &asked.trials {
-            let begun = Instant::now();
-            let short = if asked.scale == Scale::Short { " --short" } else { "" };
-            let terms = Terms { seed, scale: asked.scale, server: asked.server.clone() };
-            let report = (trial.run)(terms).await.map_err(|violation| {
-                format!(
-                    "VIOLATION in {} with seed {seed}: {violation}\n\
-                     reproduce: just soak --trial {} --seed {seed}{short}",
-                    trial.name, trial.name
-                )
-            })?;
-            println!("{} seed {seed}, {} ms: {report}", trial.name, begun.elapsed().as_millis());
-            sums.entry(trial.name).or_default().merge(&report);
-        }
-        seed = seed.wrapping_add(1);
-        if since.elapsed() >= asked.time {
+    let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
+    let seeds = asked.seed..=u64::MAX;
+    let runs = seeds.flat_map(|seed| asked.trials.iter().map(move |trial| (seed, trial)));
+    for (number, (seed, trial)) in runs.enumerate() {
+        let time_is_up = if asked.time.is_zero() {
+            number == asked.trials.len()
+        } else {
+            since.elapsed() >= asked.time
+        };
+        if time_is_up {
             break;
         }
+        let begun = Instant::now();
+        let short = if asked.scale == Scale::Short { " --short" } else { "" };
+        let terms = Terms { seed, scale: asked.scale, server: asked.server.clone() };
+        let report = (trial.run)(terms).await.map_err(|violation| {
+            format!(
+                "VIOLATION in {} with seed {seed}: {violation}\n\
+                 reproduce: just soak --trial {} --seed {seed}{short}",
+                trial.name, trial.name
+            )
+        })?;
+        println!("{} seed {seed}, {} ms: {report}", trial.name, begun.elapsed().as_millis());
+        let sum = sums.entry(trial.name).or_default();
+        sum.seeds = sum.seeds.saturating_add(1);
+        sum.report.merge(&report);
     }
-    println!("\nno violation in {} s, seeds {}..{seed}", since.elapsed().as_secs(), asked.seed);
-    for (name, sum) in sums {
-        println!("{name}: {sum}");
+    let first = asked.seed;
+    let mut told = format!("no violation in {} s, from seed {first}", since.elapsed().as_secs());
+    let mut never = Vec::new();
+    for trial in &asked.trials {
+        let Some(Sum { seeds, report }) = sums.get(trial.name) else {
+            told += &format!("\n{}: not run, the time was up", trial.name);
+            continue;
+        };
+        told += &format!("\n{}: {seeds} seeds: {report}", trial.name);
+        // A fault need not strike with one seed where the short form takes several.
+        let missed = if *seeds < trial.seeds { Vec::new() } else { report.never() };
+        never.extend(missed.iter().map(|what| format!("{}: {what}", trial.name)));
     }
-    Ok(())
+    if never.is_empty() {
+        Ok(told)
+    } else {
+        Err(format!("{told}\nNEVER HAPPENED, so nothing is shown: {}", never.join("; ")))
+    }
 }
 
 #[tokio::main]
@@ -109,7 +134,10 @@ async fn main() -> ExitCode {
         }
     };
     match soak(&asked).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(told) => {
+            println!("\n{told}");
+            ExitCode::SUCCESS
+        }
         Err(violation) => {
             eprintln!("{violation}");
             ExitCode::FAILURE
@@ -138,6 +166,21 @@ mod tests {
         },
     };
 
+    /// One of its two faults strikes.
+    static IDLE: Trial = Trial {
+        name: "idle",
+        shows: "how a fault that never struck is told",
+        seeds: 2,
+        run: |_| {
+            Box::pin(async move {
+                let mut report = Report::default();
+                report.add("cuts", 1);
+                report.add("kills", 0);
+                Ok(report)
+            })
+        },
+    };
+
     fn asked(arguments: &str) -> Result<Asked, String> {
         parse(arguments.split_whitespace().map(str::to_owned))
     }
@@ -148,6 +191,25 @@ mod tests {
         let told = soak(&Asked { trials: vec![&BROKEN], ..all }).await.unwrap_err();
         assert!(told.starts_with("VIOLATION in broken with seed 8: lost\n"), "{told}");
         assert!(told.ends_with("reproduce: just soak --trial broken --seed 8"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn what_never_struck_is_shown_by_nothing() {
+        let one = asked("--seed 1").unwrap();
+        let told = soak(&Asked { trials: vec![&IDLE], ..one }).await.unwrap();
+        assert!(told.ends_with("\nidle: 1 seeds: 1 cuts, 0 kills"), "{told}");
+        // Twice in one pass, as many as its short form takes.
+        let two = asked("--seed 1").unwrap();
+        let told = soak(&Asked { trials: vec![&IDLE, &IDLE], ..two }).await.unwrap_err();
+        assert!(told.contains("NEVER HAPPENED"), "{told}");
+        assert!(told.contains(": idle: kills"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn no_trial_is_begun_after_the_time_is_up() {
+        let hasty = Asked { time: Duration::from_nanos(1), ..asked("--seed 8").unwrap() };
+        let told = soak(&Asked { trials: vec![&BROKEN], ..hasty }).await.unwrap();
+        assert!(told.ends_with("\nbroken: not run, the time was up"), "{told}");
     }
 
     #[test]

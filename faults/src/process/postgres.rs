@@ -14,7 +14,7 @@ use super::{
     place::Place,
     server::{first_line, signal},
 };
-use crate::trials::Violation;
+use crate::trials::{Violation, require};
 
 /// The database in it.
 const NAME: &str = "commonhold";
@@ -90,7 +90,7 @@ impl Postgres {
     /// Strikes it down.
     ///
     /// # Errors
-    /// If it was down already.
+    /// If it was down already, or has no session to strike.
     pub async fn strike(&mut self, blow: Blow) -> Result<(), Violation> {
         let pid = match blow {
             Blow::Killed | Blow::Immediate => {
@@ -100,10 +100,16 @@ impl Postgres {
                 let mut connection = PgConnection::connect(&self.url).await?;
                 let sql = "SELECT pid FROM pg_stat_activity
                             WHERE application_name = 'commonhold log writer'";
-                let pid: Option<i32> =
-                    sqlx::query_scalar(sql).fetch_optional(&mut connection).await?;
+                let begun = Instant::now();
                 // Between two connections of the writer there is none to strike.
-                let Some(pid) = pid else { return Ok(connection.close().await?) };
+                let pid: i32 = loop {
+                    let found = sqlx::query_scalar(sql).fetch_optional(&mut connection).await?;
+                    if let Some(pid) = found {
+                        break pid;
+                    }
+                    require(begun.elapsed() < GONE, || "the log has no writer".to_owned())?;
+                    sleep(Duration::from_millis(5)).await;
+                };
                 self.canary = Some(connection);
                 u32::try_from(pid).ok()
             }

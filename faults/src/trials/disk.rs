@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::{process::Signal, process::geteuid};
+use rustix::process::Signal;
 use tokio::{
     task::spawn_blocking,
     time::{Instant, sleep},
@@ -47,15 +47,14 @@ pub(super) async fn run(terms: Terms) -> Result<Report, Violation> {
         Scale::Long => 10,
     };
     let mut report = Report::default();
-    if !geteuid().is_root() {
-        // Nobody else may make a file system.
-        report.note("trials left out, as only root can make a disk", 1);
-        return Ok(report);
-    }
     for (floor, name) in [(FLOOR, "floors reached"), (0, "disks filled")] {
         let place = Place::new(&terms.server)?;
         let place = place.with("PLATFORM__DATABASE__MIN_FREE_BYTES", &floor.to_string());
-        let disk = Disk::mount(&place).await?;
+        // Not even root may, everywhere. `scripts/test` says so aloud, and fails where it must not be.
+        let Some(disk) = Disk::mount(&place).await? else {
+            report.note("trials left out, for want of the right to mount", 1);
+            return Ok(report);
+        };
         let (mut server, _) = Server::start(&place).await?;
         let mut crew = Crew::new(&place, CLIENTS, terms.seed).await?;
         let observer = crew.workers.first().map(Worker::client);
@@ -138,17 +137,20 @@ async fn resumes(client: &Client, report: &mut Report) -> Result<(), Violation> 
 struct Disk(PathBuf);
 
 impl Disk {
-    async fn mount(place: &Place) -> Result<Self, Violation> {
+    /// Makes one; `None` without the right to.
+    async fn mount(place: &Place) -> Result<Option<Self>, Violation> {
         let folder = place.folder().join("postgres");
         fs::create_dir(&folder)?;
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={SIZE_MIB}m,mode=755"), "trial"]);
-        mount.arg(&folder);
+        mount.arg(&folder).env("LC_ALL", "C");
         let output = spawn_blocking(move || mount.output()).await??;
-        require(output.status.success(), || {
-            format!("no disk can be made: {}", String::from_utf8_lossy(&output.stderr))
-        })?;
-        Ok(Self(folder))
+        let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
+        if ["permission denied", "not permitted", "superuser"].iter().any(|no| said.contains(no)) {
+            return Ok(None);
+        }
+        require(output.status.success(), || format!("no disk can be made: {said}"))?;
+        Ok(Some(Self(folder)))
     }
 
     fn filler(&self) -> PathBuf {

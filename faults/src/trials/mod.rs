@@ -1,7 +1,8 @@
 //! The trials, by name. A new one is a module with a function `run` and a line in [`TRIALS`].
 //!
-//! A seed fixes what is asked and which faults are drawn; how the machine interleaves the tasks
-//! stays its own affair, so a failure may need some repetitions of its seed.
+//! A seed fixes what is asked and which faults are drawn. Ids, and addresses made of them, are new
+//! each time, and how the machine interleaves the tasks stays its own affair, so a failure may need
+//! some repetitions of its seed.
 
 mod clock;
 mod disconnect;

@@ -54,9 +54,9 @@ pub(super) async fn run(terms: Terms) -> Result<Report, Violation> {
         Scale::Short => Measure {
             peak: Duration::from_secs(3),
             overload: Duration::from_secs(8),
-            goodput: 10,
-            refused: Duration::from_secs(3),
-            grown_kib: 512 * 1_024,
+            goodput: 30,
+            refused: Duration::from_secs(1),
+            grown_kib: 128 * 1_024,
         },
         Scale::Long => Measure {
             peak: Duration::from_secs(30),
@@ -71,19 +71,21 @@ pub(super) async fn run(terms: Terms) -> Result<Report, Violation> {
     let place = Place::new(&terms.server)?.with("PLATFORM__HTTP__MAX_CONNECTIONS", "10000");
     let (server, _) = Server::start(&place).await?;
     let pairs = pairs(&place, terms.seed).await?;
+    let mut rng = Rng::with_seed(terms.seed);
     let mut report = Report::default();
 
-    let peak = fitting(&pairs, measure.peak).await?;
+    let peak = fitting(&pairs, measure.peak, &mut rng).await?;
     report.figure("requests a second that fit", peak);
     let rate = peak * 3 / 2;
     let probes = tokio::spawn(probe(place.clone(), measure.overload));
-    let mut load = Load::offer(&pairs, rate, measure.overload, &server).await?;
+    let mut load = Load::offer(&pairs, (rate, measure.overload), &server, &mut rng).await?;
     let ended = Instant::now();
     let (slowest, unanswered) = probes.await??;
     report.took("the slowest probe", slowest);
     report.note("probes refused", unanswered);
-    recover(&pairs, ended, &mut report).await?;
-    report.figure("requests a second that fit afterwards", fitting(&pairs, measure.peak).await?);
+    recover(&pairs, ended, &mut rng, &mut report).await?;
+    let afterwards = fitting(&pairs, measure.peak, &mut rng).await?;
+    report.figure("requests a second that fit afterwards", afterwards);
 
     let seconds = measure.overload.as_secs().max(1);
     let goodput = count(&load.done) / seconds;
@@ -167,10 +169,11 @@ async fn probe(place: Place, time: Duration) -> Result<(Duration, u64), Violatio
 }
 
 /// How many requests a second are done for clients that wait for each answer.
-async fn fitting(pairs: &[Pair], time: Duration) -> Result<u64, Violation> {
+async fn fitting(pairs: &[Pair], time: Duration, rng: &mut Rng) -> Result<u64, Violation> {
     let begun = Instant::now();
-    let counts = pairs.iter().cycle().take(CLIENTS).map(|pair| async move {
-        let (mut rng, mut done) = (Rng::new(), 0_u64);
+    let clients = pairs.iter().cycle().take(CLIENTS).map(|pair| (pair, rng.fork()));
+    let counts = clients.map(|(pair, mut rng)| async move {
+        let mut done = 0_u64;
         while begun.elapsed() < time {
             let answer = pair.ask(&mut rng).await?;
             require(answer.is_success(), || unexpected("a request that fits", &answer).0)?;
@@ -196,9 +199,9 @@ impl Load {
     /// So many requests a second, whether or not they are answered.
     async fn offer(
         pairs: &[Pair],
-        rate: u64,
-        time: Duration,
+        (rate, time): (u64, Duration),
         server: &Server,
+        rng: &mut Rng,
     ) -> Result<Self, Violation> {
         let (mut load, begun) = (Self::default(), Instant::now());
         let (mut asked, mut tasks) = (0_u64, JoinSet::new());
@@ -211,10 +214,10 @@ impl Load {
             ticks.tick().await;
             let due = rate * u64::try_from(begun.elapsed().as_millis()).unwrap_or_default() / 1_000;
             for pair in pairs.by_ref().take(usize::try_from(due - asked).unwrap_or_default()) {
-                let pair = pair.clone();
+                let (pair, mut rng) = (pair.clone(), rng.fork());
                 tasks.spawn(async move {
                     let sent = Instant::now();
-                    let answer = pair.ask(&mut Rng::new()).await?;
+                    let answer = pair.ask(&mut rng).await?;
                     Ok::<_, Violation>((answer, sent.elapsed()))
                 });
             }
@@ -251,11 +254,15 @@ impl Load {
 }
 
 /// Waits until requests are answered as before: a hundred on end, none of them refused.
-async fn recover(pairs: &[Pair], ended: Instant, report: &mut Report) -> Result<(), Violation> {
-    let mut rng = Rng::new();
+async fn recover(
+    pairs: &[Pair],
+    ended: Instant,
+    rng: &mut Rng,
+    report: &mut Report,
+) -> Result<(), Violation> {
     let (mut on_end, mut seen) = (0_u32, BTreeMap::<u16, u32>::new());
     for pair in pairs.iter().cycle() {
-        let answer = pair.ask(&mut rng).await?;
+        let answer = pair.ask(rng).await?;
         *seen.entry(answer.status).or_default() += 1;
         on_end = if answer.is_success() { on_end + 1 } else { 0 };
         if on_end == 100 {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use fastrand::Rng;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -35,6 +36,7 @@ pub(super) async fn run(terms: Terms) -> Result<Report, Violation> {
         Scale::Short => 1,
         Scale::Long => 10,
     };
+    let mut rng = Rng::with_seed(terms.seed);
     let mut report = Report::default();
     let place = Place::new(&terms.server)?;
     let postgres = Postgres::start(&place).await?;
@@ -50,10 +52,10 @@ pub(super) async fn run(terms: Terms) -> Result<Report, Violation> {
     for _ in 0..kills {
         let [dying, living] = &places;
         let succession = async {
-            revocation(dying, living, &mut report).await?;
+            revocation(dying, living, rng.u64(..), &mut report).await?;
             holder.kill()?;
             report.add("kills", 1);
-            takes_over(living, &mut report).await?;
+            takes_over(living, rng.u64(..), &mut report).await?;
             Server::start(dying).await
         };
         let (again, _) = crew.during(succession).await?;
@@ -70,8 +72,13 @@ pub(super) async fn run(terms: Terms) -> Result<Report, Violation> {
 }
 
 /// A role and a key are taken away at one server, and used at the other.
-async fn revocation(here: &Place, there: &Place, report: &mut Report) -> Result<(), Violation> {
-    let mut people = Worker::several(here, 2, fastrand::u64(..)).await?;
+async fn revocation(
+    here: &Place,
+    there: &Place,
+    seed: u64,
+    report: &mut Report,
+) -> Result<(), Violation> {
+    let mut people = Worker::several(here, 2, seed).await?;
     let (Some(bob), Some(ada)) = (people.pop(), people.pop()) else { return Ok(()) };
     let (ada, bobs) = (ada.client(), bob.client().at(&there.url()));
     let made = ada.done(&organization().path, organization().body).await?;
@@ -134,12 +141,12 @@ async fn until(client: &Client, path: &str, status: u16) -> Result<Answer, Viola
 }
 
 /// A server does what another one kept until it was killed: tables, policies, letters.
-async fn takes_over(living: &Place, report: &mut Report) -> Result<(), Violation> {
+async fn takes_over(living: &Place, seed: u64, report: &mut Report) -> Result<(), Violation> {
     let begun = Instant::now();
     let client = Client::new(&living.url())?;
     // It waits for its letter, and for the organization that a policy makes.
     let newcomer = async {
-        let newcomer = Worker::several(living, 1, fastrand::u64(..)).await?;
+        let newcomer = Worker::several(living, 1, seed).await?;
         let client = newcomer.first().map(Worker::client);
         let client = client.ok_or_else(|| Violation("nobody came".to_owned()))?;
         let letters = begun.elapsed();
