@@ -237,10 +237,12 @@ impl PasswordHashing {
                 give_way();
                 let mut memory = inner.shelf.take();
                 let result = job(&inner, &mut memory);
+                let waits = inner.load().waiting > 0;
+                drop(place);
                 // Whoever asked may have gone.
                 drop(answer.send(result));
-                inner.shelf.put_back(memory, inner.load().waiting > 0);
-                drop((place, worker));
+                inner.shelf.put_back(memory, waits);
+                drop(worker);
             });
             started.map_err(|_| HashError::Failed)?;
             result.await.unwrap_or(Err(HashError::Failed))
