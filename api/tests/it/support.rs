@@ -113,10 +113,16 @@ impl Server {
         }
     }
 
-    /// The seeded administrator, signed in. What a start writes reaches the tables while it goes on.
-    pub(crate) async fn admin(&self) -> Client {
+    /// Waits until the tables of identity have what was written: who names no position is answered
+    /// from what they have.
+    async fn taken_in(&self) {
         let head = self.app.store.head().await.unwrap();
         self.app.positions.wait("identity", head).await.unwrap();
+    }
+
+    /// The seeded administrator, signed in. What a start writes reaches the tables while it goes on.
+    pub(crate) async fn admin(&self) -> Client {
+        self.taken_in().await;
         self.sign_in(api::seed::ADMIN_EMAIL, &self.admin_password).await
     }
 
@@ -142,6 +148,7 @@ impl Server {
         let token = self.mailed_token(&email, "verify").await;
         let answer = stranger.post("/users/verify-email", &json!({"token": token})).await;
         assert!(answer.status.is_success(), "{answer:?}");
+        self.taken_in().await;
         self.sign_in(&email, PASSWORD).await
     }
 
