@@ -1,10 +1,10 @@
 //! The log as the trials use it: one event an append, which says of which command it is.
 
-use std::sync::Arc;
-
-use domain::kernel::{Actor, StreamId, TenantId, Timestamp, Version, testing::at};
+use domain::kernel::{
+    Actor, Aggregate, DomainError, KeyId, Kind, StreamId, TenantId, Timestamp, Version, testing::at,
+};
 use eventstore::{
-    Append, AppendError, CommandKey, Expected, Meta, NewEvent, Store, Stored, StreamAppend,
+    Append, AppendError, CommandKey, Expected, Loaded, Meta, NewEvent, Store, Stored, StreamAppend,
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use uuid::Uuid;
@@ -109,20 +109,69 @@ impl Log for Store {
         .boxed()
     }
 
+    /// As commands load what they decide on, in batches with others; from the beginning, as far as
+    /// nobody else loaded it meanwhile.
     fn read(&self, stream: Uuid) -> BoxFuture<'_, Option<Output>> {
-        async move { self.read_stream(stream, Version(0)).await.ok().map(|events| held(&events)) }
-            .boxed()
+        self.forget(stream);
+        async move { self.load_fresh::<Held>(stream).await.ok().map(held) }.boxed()
     }
 }
 
-/// What a stream holds, if its versions have no gap.
-fn held(events: &[Stored]) -> Output {
-    let versions = events.iter().map(|event| event.envelope.version.0);
-    if !versions.zip(1..).all(|(found, due)| found == due) {
+domain::events! {
+    /// What happens in a trial.
+    pub enum Happening in "test.trial" {
+        /// A command was done.
+        Happened { command: u64 },
+    }
+}
+
+/// What a stream holds.
+#[derive(Debug, Clone, Default)]
+struct Held(Vec<u64>);
+
+/// Trials refuse nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("never")]
+struct Never;
+
+impl DomainError for Never {
+    fn code(&self) -> &'static str {
+        "never"
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Invalid
+    }
+}
+
+impl Aggregate for Held {
+    type Id = Uuid;
+    type Command = ();
+    type Event = Happening;
+    type Error = Never;
+
+    fn decide(&self, (): &(), _now: Timestamp) -> Result<Vec<Happening>, Never> {
+        Ok(Vec::new())
+    }
+
+    fn evolve(mut self, Happening::Happened { command }: &Happening) -> Self {
+        self.0.push(*command);
+        self
+    }
+
+    fn tenant(&self) -> TenantId {
+        TENANT
+    }
+
+    fn subject(&self) -> Option<KeyId> {
+        None
+    }
+}
+
+/// The commands of a stream, if none is missing or there twice.
+fn held(Loaded { state: Held(commands), version, .. }: Loaded<Held>) -> Output {
+    if usize::try_from(version.0).ok() != Some(commands.len()) {
         return Output::Nonsense("the versions of a stream have a gap".to_owned());
     }
-    match events.iter().map(command_of).collect::<Option<Arc<[u64]>>>() {
-        Some(commands) => Output::Events(Commands(commands)),
-        None => Output::Nonsense("an event that nobody wrote".to_owned()),
-    }
+    Output::Events(Commands(commands.into()))
 }

@@ -79,7 +79,7 @@ async fn ask(
         }
         report.add("commands", 1);
         // What a query loses it simply asks for again.
-        store.read_stream(stream, domain::kernel::Version(0)).await.ok();
+        Log::read(store, stream).await;
         answered.push(Answered { stream, expected, command, answer });
     }
     Ok((report, answered))
