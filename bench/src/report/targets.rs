@@ -125,7 +125,7 @@ fn beside_peers(comparison: &Comparison) -> Vec<Promise<'_>> {
         figure,
         found,
         target,
-        floor: Some(floor),
+        floor,
         better: Better::More,
         show: times,
         bound,
@@ -139,7 +139,7 @@ fn beside_peers(comparison: &Comparison) -> Vec<Promise<'_>> {
             "append 1, 64 callers, to the best peer",
             ratio(OURS, "B64"),
             Some(3.0),
-            2.0,
+            Some(2.0),
             SHARED,
         ),
         row(
@@ -147,19 +147,16 @@ fn beside_peers(comparison: &Comparison) -> Vec<Promise<'_>> {
             "the same with a claim and a sealed field",
             ratio(OURS_FULL, "B64"),
             None,
-            1.5,
+            Some(1.5),
             SHARED,
         ),
-        Promise {
-            floor: None,
-            ..row(1, "append 1, 64 callers, to raw one-row inserts", raw, Some(2.0), 0.0, SHARED)
-        },
+        row(1, "append 1, 64 callers, to raw one-row inserts", raw, Some(2.0), None, SHARED),
         row(
             2,
             "append 1, 1 caller, to the best peer",
             ratio(OURS, "B1"),
             Some(1.0),
-            0.8,
+            Some(0.8),
             ONE_CALLER,
         ),
         row(
@@ -167,37 +164,32 @@ fn beside_peers(comparison: &Comparison) -> Vec<Promise<'_>> {
             "command, 64 callers, to the best peer",
             ratio(OURS, "A64"),
             Some(3.0),
-            2.0,
+            Some(2.0),
             LOADING,
         ),
-        row(3, "command, 16 callers", ratio(OURS, "A16"), Some(1.8), 1.5, LOADING),
-        row(3, "command, 1 caller", ratio(OURS, "A1"), Some(1.0), 0.8, ONE_CALLER),
+        row(3, "command, 16 callers", ratio(OURS, "A16"), Some(1.8), Some(1.5), LOADING),
+        row(3, "command, 1 caller", ratio(OURS, "A1"), Some(1.0), Some(0.8), ONE_CALLER),
         Promise {
-            floor: None,
             better: Better::Less,
-            ..row(3, "its p99 at 64, to the lowest of a peer", p99, Some(0.5), 0.0, LOADING)
+            ..row(3, "its p99 at 64, to the lowest of a peer", p99, Some(0.5), None, LOADING)
         },
         row(
             4,
             "append 10 at once, 16 callers, to the best peer",
             ratio(OURS, "C16"),
             Some(2.0),
-            1.5,
+            Some(1.5),
             SHARED,
         ),
+        row(
+            5,
+            "hot stream, 16 writers, to the best peer",
+            ratio(OURS, "E16"),
+            Some(8.0),
+            None,
+            ONE_BY_ONE,
+        ),
         Promise {
-            floor: None,
-            ..row(
-                5,
-                "hot stream, 16 writers, to the best peer",
-                ratio(OURS, "E16"),
-                Some(8.0),
-                0.0,
-                ONE_BY_ONE,
-            )
-        },
-        Promise {
-            floor: None,
             better: Better::Less,
             show: rate,
             ..row(
@@ -205,7 +197,7 @@ fn beside_peers(comparison: &Comparison) -> Vec<Promise<'_>> {
                 "retries of it in this process",
                 comparison::retries(comparison, OURS, "E16"),
                 Some(0.0),
-                0.0,
+                None,
                 "",
             )
         },
@@ -214,10 +206,10 @@ fn beside_peers(comparison: &Comparison) -> Vec<Promise<'_>> {
             "catching up, decoded, to the best peer",
             ratio(OURS, "D"),
             Some(1.0),
-            0.8,
+            Some(0.8),
             METADATA,
         ),
-        row(6, "to the best that stores metadata", second, Some(2.0), 1.5, METADATA),
+        row(6, "to the best that stores metadata", second, Some(2.0), Some(1.5), METADATA),
     ]
 }
 
@@ -337,8 +329,8 @@ fn over_http(http: &Http) -> Vec<Promise<'_>> {
         number,
         figure,
         found,
-        target: Some(target),
-        floor: Some(floor),
+        target,
+        floor,
         better: Better::More,
         show: times,
         bound,
@@ -364,37 +356,41 @@ fn over_http(http: &Http) -> Vec<Promise<'_>> {
             10,
             "commands over HTTP by token, to the same on a store that keeps no tables",
             to(Kind::Token, alone),
-            0.6,
-            0.4,
+            Some(0.6),
+            Some(0.4),
             TABLES,
         ),
-        row(10, "by API key", to(Kind::ApiKey, alone), 0.6, 0.4, TABLES),
-        Promise {
-            target: None,
-            floor: None,
-            bound: "for comparison: both sides keep tables here",
-            ..row(
-                10,
-                "by token, to the whole platform in this process",
-                to(Kind::Token, whole),
-                0.0,
-                0.0,
-                "",
-            )
-        },
+        row(10, "by API key", to(Kind::ApiKey, alone), Some(0.6), Some(0.4), TABLES),
+        row(
+            10,
+            "by token, to the whole platform in this process",
+            to(Kind::Token, whole),
+            None,
+            None,
+            "for comparison: both sides keep tables here",
+        ),
         at_most(10, "p99 by token, ms", p99(Kind::Token), 40.0, ms, SHARED),
         at_most(10, "p99 by API key, ms", p99(Kind::ApiKey), 40.0, ms, SHARED),
         Promise {
             show: rate,
-            ..row(11, "rows by id over HTTP a second", queries, 10_000.0, 4_000.0, QUERY)
+            ..row(
+                11,
+                "rows by id over HTTP a second",
+                queries,
+                Some(10_000.0),
+                Some(4_000.0),
+                QUERY,
+            )
         },
         at_most(11, "p99, ms", p99(Kind::Query), 20.0, ms, SHARED),
-        Promise {
-            target: None,
-            floor: None,
-            bound: "for comparison: argon2id alone bounds it",
-            ..row(12, "sign-ins to passwords checked", each(&hashes), 0.0, 0.0, "")
-        },
+        row(
+            12,
+            "sign-ins to passwords checked",
+            each(&hashes),
+            None,
+            None,
+            "for comparison: argon2id alone bounds it",
+        ),
         at_most(
             12,
             "p99 of rows by id beside sign-ins, to without",
