@@ -11,9 +11,9 @@ use api::{
     platform::Platform,
 };
 use commands::{
-    Caller, Context, UseCase, execute,
+    Caller, Context, Denied, Refusal, Unit, UseCase, execute,
     identity::user::{BringIn, NewUser},
-    organization::{organization, service_principal, workspace},
+    organization::{organization, service_principal},
 };
 use domain::{
     identity::{CredentialId, PersonId, UserId, person::Profile, user::NewPassword},
@@ -21,6 +21,7 @@ use domain::{
     organization::{
         OrganizationId, WorkspaceId,
         organization::{Create, OrganizationKind, OrganizationType},
+        workspace::{self, Workspace, WorkspaceCommand},
     },
     permissions,
 };
@@ -33,6 +34,8 @@ use crate::{load::drive, payload::mint};
 pub const PASSWORD: &str = "correct horse battery staple";
 /// How many users there are.
 pub const TENANTS: usize = 64;
+/// Events that each workspace begins with, so that a command loads as many.
+pub const EVENTS: i32 = 10;
 /// Tasks that make the workspaces.
 const FILLERS: usize = 64;
 
@@ -85,9 +88,9 @@ impl Turn<'_> {
         self.version.load(Ordering::Relaxed)
     }
 
-    /// A name it has not: to be called the same again would change nothing.
+    /// A name it has not.
     pub fn name(&self) -> String {
-        format!("Name {}", self.version())
+        name(self.version())
     }
 
     /// It was renamed.
@@ -115,15 +118,9 @@ impl Estate {
             let (store, found) = (store.clone(), found.clone());
             let organization_id = organizations[n % TENANTS];
             async move {
-                let case = workspace::Create {
-                    organization_id,
-                    slug: format!("part-{n}"),
-                    name: format!("Part {n}"),
-                    description: None,
-                };
-                let created = system(&store, &case).await?;
+                let made = system(&store, &Aged { organization_id, number: n }).await?;
                 let mut found = found.lock().map_err(|_| anyhow::anyhow!("a task panicked"))?;
-                found[n % TENANTS].push(created.workspace_id);
+                found[n % TENANTS].push(made);
                 Ok(0)
             }
         };
@@ -174,10 +171,47 @@ impl Estate {
 
 impl Turns {
     fn of(count: usize) -> Arc<Self> {
-        // What was created has version 1.
-        let versions = (0..count).map(|_| AtomicI32::new(1)).collect();
+        let versions = (0..count).map(|_| AtomicI32::new(EVENTS)).collect();
         Arc::new(Self { next: AtomicUsize::new(0), versions })
     }
+}
+
+/// A workspace that was created and renamed as if long ago.
+struct Aged {
+    organization_id: OrganizationId,
+    number: usize,
+}
+
+impl UseCase for Aged {
+    type Answer = WorkspaceId;
+
+    fn authorise(&self, _: &Caller) -> Result<(), Denied> {
+        Ok(())
+    }
+
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<WorkspaceId, Refusal> {
+        let workspace_id = WorkspaceId::from_uuid(mint());
+        let workspace = unit.begin::<Workspace>(workspace_id);
+        let create = WorkspaceCommand::Create(workspace::Create {
+            workspace_id,
+            organization_id: self.organization_id,
+            slug: format!("part-{}", self.number),
+            name: format!("Part {}", self.number),
+            description: None,
+            is_default: false,
+        });
+        unit.decide(workspace, &create)?;
+        for version in 1..EVENTS {
+            let (name, description) = (name(version), None);
+            unit.decide(workspace, &WorkspaceCommand::Rename { name, description })?;
+        }
+        Ok(workspace_id)
+    }
+}
+
+/// What a workspace of a version is called next: to be called the same again would change nothing.
+fn name(version: i32) -> String {
+    format!("Name {version}")
 }
 
 /// What a tenant sends to sign in.

@@ -24,7 +24,10 @@ pub fn http(http: &Http) -> String {
         http.settings.join(", "),
         repetitions(&loads)
     );
-    text.push_str("The command renames a workspace: load it and its organization, append 1.\n\n");
+    text.push_str(
+        "The command renames a workspace: load its 10 events, and as many more as earlier \
+         repetitions left, look at its organization, append 1.\n\n",
+    );
     text.push_str("Per second; medians.\n\n");
     text.push_str(&rates(http));
     text.push_str("With 64 clients; processor time is an operation's.\n\n");

@@ -129,7 +129,7 @@ struct Plan {
 }
 
 const THOROUGH: Plan = Plan {
-    workspaces: 60_000,
+    workspaces: 61_440,
     commands: [1_500, 6_000, 22_000],
     queries: [3_000, 15_000, 40_000],
     warm: 640,

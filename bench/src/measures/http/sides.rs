@@ -118,7 +118,7 @@ impl Ground<'_> {
         let cpu = Cpu::now(self.server, Some(process.id()))?;
         let cpu = cpu.since(before, rate * time.as_secs_f64());
         println!(
-            "{rate:.0}/s; a command took the server {:.0} µs, PostgreSQL {:.0}, the clients {:.0}",
+            "{rate:.0}/s; a command took the server {:.1} µs, PostgreSQL {:.1}, the clients {:.1}",
             cpu.server, cpu.postgresql, cpu.client
         );
         process.stop().await
