@@ -12,7 +12,7 @@ use eventstore::{CommandKey, Store};
 
 use super::{
     client::Client,
-    estate::{Estate, Turn, sign_in},
+    estate::{DESCRIPTION, Estate, Turn, sign_in},
 };
 use crate::{load::Caller, payload::mint};
 
@@ -41,7 +41,8 @@ impl Caller for Renames {
 
 /// Gives a workspace its next name. Answers where the log stands then, and how often the server was busy.
 pub async fn rename(client: &mut Client, turn: Turn<'_>, bearer: &str) -> Result<(i64, u32)> {
-    let (path, body) = (path(&turn), format!(r#"{{"name":"{}"}}"#, turn.name()));
+    let body = format!(r#"{{"name":"{}","description":"{DESCRIPTION}"}}"#, turn.name());
+    let path = path(&turn);
     let mut again = 0;
     loop {
         let answer = client.put(&path, bearer, turn.version(), &body).await?;
@@ -70,7 +71,7 @@ impl Caller for Direct {
             workspace_id: turn.workspace,
             seen: Some(Version(turn.version())),
             name: turn.name(),
-            description: None,
+            description: Some(DESCRIPTION.to_owned()),
         };
         execute(&self.context(&turn), &case).await?;
         turn.renamed();

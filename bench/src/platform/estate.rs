@@ -36,6 +36,12 @@ pub const PASSWORD: &str = "correct horse battery staple";
 pub const TENANTS: usize = 64;
 /// Events that each workspace begins with, so that a command loads as many.
 pub const EVENTS: i32 = 10;
+/// What a workspace is for: so much that a renaming is an event of about 307 bytes of JSON, as those
+/// are that peers are compared by.
+pub const DESCRIPTION: &str = "Where the accounts of the first quarter are prepared, checked and \
+     handed to the auditors: invoices with their documents, payments as the bank reports them, \
+     reminders that went out, and a list of everything that is to be clarified with members \
+     before the books are closed.";
 /// Tasks that make the workspaces.
 const FILLERS: usize = 64;
 
@@ -202,7 +208,7 @@ impl UseCase for Aged {
         });
         unit.decide(workspace, &create)?;
         for version in 1..EVENTS {
-            let (name, description) = (name(version), None);
+            let (name, description) = (name(version), Some(DESCRIPTION.to_owned()));
             unit.decide(workspace, &WorkspaceCommand::Rename { name, description })?;
         }
         Ok(workspace_id)
