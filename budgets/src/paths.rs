@@ -17,7 +17,9 @@ use domain::{
         },
     },
 };
-use eventstore::{CommandKey, MasterKey, Memory, Postgres, Store, decode};
+use eventstore::{CommandKey, Leases, MasterKey, Memory, Postgres, Store, decode};
+use projections::Engine;
+use sqlx::{ConnectOptions, PgPool, postgres::PgConnectOptions};
 use uuid::Uuid;
 
 /// Why a walk could not be finished.
@@ -27,6 +29,12 @@ type Failure = Box<dyn Error>;
 const HISTORY: usize = 10;
 /// Events read at a time.
 const PAGE: usize = 1_000;
+/// Organizations that tables are kept of: a batch has an event of each.
+const ROWS: usize = 100;
+/// Batches in a log, however many of them are taken in.
+const BATCHES: usize = 30;
+/// The module whose tables are kept.
+const MODULE: &str = "organization";
 
 /// Walks a path, where it needs a database on the one a URL names.
 ///
@@ -39,6 +47,7 @@ pub(crate) async fn walk(path: &str, times: usize, url: &str) -> Result<(), Fail
         "load" => load(&memory().await?, times).await,
         "begin-personal" => begin_personal(&memory().await?, times).await,
         "catch-up" => catch_up(&memory().await?, times).await,
+        "project" => project(&memory().await?, times, url).await,
         other => Err(format!("there is no path {other:?}").into()),
     }
 }
@@ -110,11 +119,37 @@ async fn catch_up(store: &Store, times: usize) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Takes a batch into the live tables: a hundred events, each of another row.
+async fn project(store: &Store, times: usize, url: &str) -> Result<(), Failure> {
+    let mut organizations = Vec::with_capacity(ROWS);
+    for _ in 0..ROWS {
+        organizations.push(organization(store).await?);
+    }
+    for n in 0..BATCHES {
+        for id in &organizations {
+            decide::<Organization>(store, *id, rename(n)).await?;
+        }
+    }
+    let options: PgConnectOptions = url.parse()?;
+    let leases = Leases::new(PgPool::connect_with(options.clone()).await?);
+    let lease = leases.acquire(MODULE, MODULE, mint()).await?.ok_or("the lease is taken")?;
+    let module = projections::module(MODULE).ok_or("there is no such module")?;
+    let mut connection = options.connect().await?;
+    let mut engine = Engine::open(&mut connection, module, MODULE, &[]).await?;
+    let mut log = store.subscribe(Position(0));
+    // The first brings the rows.
+    for _ in 0..=times.min(BATCHES) {
+        let events = log.next(ROWS).await?;
+        engine.take_in(&mut connection, store, &lease, &events).await?;
+    }
+    Ok(leases.release(&lease).await?)
+}
+
 async fn organization(store: &Store) -> Result<OrganizationId, Failure> {
     let organization_id = OrganizationId::from_uuid(mint());
     let create = OrganizationCommand::Create(Create {
         organization_id,
-        slug: "acme".into(),
+        slug: format!("acme-{}", organization_id.uuid().simple()),
         name: "Acme".into(),
         r#type: OrganizationType::Team,
         kind: OrganizationKind::Customer,
