@@ -4,7 +4,7 @@
 //! in page faults that hold up the whole process. Refuses to keep what a hash left behind when
 //! nobody waits: with it, a password could be guessed without the cost that argon2id is for.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use argon2::{
     Algorithm, Argon2, Block, Params, Version,
@@ -32,11 +32,18 @@ impl Memory {
 
 /// Memory between two hashes: that of one while nobody waits.
 #[derive(Default)]
-pub(super) struct Shelf(Mutex<Vec<Memory>>);
+pub(super) struct Shelf(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    memory: Vec<Memory>,
+    /// Whether something of a password may be in it.
+    used: bool,
+}
 
 impl Shelf {
     pub(super) fn take(&self) -> Memory {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        self.kept().memory.pop().unwrap_or_default()
     }
 
     /// Takes memory back: as it is for somebody who `waits` for it, empty otherwise.
@@ -44,11 +51,31 @@ impl Shelf {
         if !waits {
             memory.0.fill(Block::new());
         }
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
         if !waits {
-            kept.clear();
+            *kept = Kept::default();
         }
-        kept.push(memory);
+        kept.used |= waits;
+        kept.memory.push(memory);
+    }
+
+    /// Gives back what was kept for somebody who went away.
+    pub(super) fn clear(&self) {
+        let mut kept = self.kept();
+        if kept.used {
+            *kept = Kept::default();
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether anything of a password is in it.
+    #[cfg(test)]
+    pub(super) fn traces(&self) -> bool {
+        let kept = self.kept();
+        kept.memory.iter().flat_map(|memory| &memory.0).any(|block| block.as_ref() != [0; 128])
     }
 }
 
@@ -145,16 +172,16 @@ mod tests {
             hash(&costing(64), b"correct horse", &mut memory).unwrap();
             memory
         };
-        let traces = |shelf: &Shelf| {
-            let kept = shelf.0.lock().unwrap();
-            kept.iter().flat_map(|memory| &memory.0).any(|block| block.as_ref() != [0; 128])
-        };
         let shelf = Shelf::default();
         shelf.put_back(used(), true);
-        assert!(traces(&shelf), "who waits writes over it");
+        assert!(shelf.traces(), "who waits writes over it");
         shelf.put_back(used(), false);
-        assert!(!traces(&shelf));
-        assert_eq!(shelf.0.lock().unwrap().len(), 1);
-        assert_eq!(shelf.take().0.len(), 64);
+        assert!(!shelf.traces());
+        assert_eq!(shelf.kept().memory.len(), 1);
+        shelf.clear();
+        assert_eq!(shelf.take().0.len(), 64, "what is empty is kept");
+        shelf.put_back(used(), true);
+        shelf.clear();
+        assert!(!shelf.traces(), "who waited has gone");
     }
 }

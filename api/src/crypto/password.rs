@@ -7,7 +7,7 @@
 use std::{fmt, sync::Arc};
 
 use argon2::{Algorithm, Argon2, Params, Version, password_hash::phc::PasswordHash};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use zeroize::Zeroizing;
 
 use super::{
@@ -227,27 +227,47 @@ impl PasswordHashing {
         let inner = Arc::clone(&self.0);
         let place = Arc::clone(&inner.places).try_acquire_owned();
         let place = place.map_err(|_| HashError::Overloaded)?;
+        let mut turn = Turn { place: Some(place), worker: None, inner };
         // Hashes have a line of their own, with its own end.
         door::aside(async move {
-            let worker = Arc::clone(&inner.workers).acquire_owned().await;
-            let worker = worker.map_err(|_| HashError::Failed)?;
+            let worker = Arc::clone(&turn.inner.workers).acquire_owned().await;
+            turn.worker = Some(worker.map_err(|_| HashError::Failed)?);
             let (answer, result) = oneshot::channel();
             let thread = std::thread::Builder::new().name("password".to_owned());
             let started = thread.spawn(move || {
                 give_way();
+                let inner = &turn.inner;
                 let mut memory = inner.shelf.take();
-                let result = job(&inner, &mut memory);
+                let result = job(inner, &mut memory);
                 let waits = inner.load().waiting > 0;
-                drop(place);
+                turn.place = None;
                 // Whoever asked may have gone.
                 drop(answer.send(result));
-                inner.shelf.put_back(memory, waits);
-                drop(worker);
+                turn.inner.shelf.put_back(memory, waits);
             });
             started.map_err(|_| HashError::Failed)?;
             result.await.unwrap_or(Err(HashError::Failed))
         })
         .await
+    }
+}
+
+/// A place in the line, and then at work. Whoever gives theirs back last, having hashed or gone away
+/// before, sees to it that nothing is kept for those who went away.
+struct Turn {
+    place: Option<OwnedSemaphorePermit>,
+    worker: Option<OwnedSemaphorePermit>,
+    inner: Arc<Inner>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.place = None;
+        self.worker = None;
+        let Load { running, waiting, .. } = self.inner.load();
+        if running == 0 && waiting == 0 {
+            self.inner.shelf.clear();
+        }
     }
 }
 
@@ -281,6 +301,8 @@ fn outdated(argon2: &Argon2<'_>, stored: &PasswordHash) -> bool {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
     use crate::config::Config;
 
@@ -332,6 +354,29 @@ pub(super) mod tests {
         assert_eq!(pool.run(move |_, _| Ok(nice())).await, Ok(before.saturating_add(NICE).min(19)));
         assert_eq!(nice(), before);
         assert_eq!(tokio::task::spawn_blocking(nice).await.unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_the_last_hash_nor_for_who_went_away() {
+        let pool = PasswordHashing::with_workers(&cheap(), 1).unwrap();
+        let ended = || async { drop(pool.0.workers.acquire().await.unwrap()) };
+        pool.hash(typed("correct horse")).await.unwrap();
+        ended().await;
+        assert!(!pool.0.shelf.traces());
+        // Somebody waits when a hash ends, and goes away instead of beginning theirs.
+        let inner = Arc::clone(&pool.0);
+        let place = Arc::clone(&inner.places).try_acquire_owned().ok();
+        let worker = Arc::clone(&inner.workers).try_acquire_owned().ok();
+        let first = Turn { place, worker, inner: Arc::clone(&inner) };
+        let mut second = Box::pin(pool.hash(typed("correct horsE")));
+        assert_eq!(second.as_mut().now_or_never(), None);
+        let mut memory = inner.shelf.take();
+        argon::hash(&inner.argon2, b"correct horse", &mut memory).unwrap();
+        inner.shelf.put_back(memory, inner.load().waiting > 0);
+        drop(first);
+        assert!(inner.shelf.traces(), "it is wanted");
+        drop(second);
+        assert!(!inner.shelf.traces());
     }
 
     #[tokio::test]

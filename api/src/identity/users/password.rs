@@ -95,10 +95,10 @@ async fn confirm(call: Call, Json(body): Json<ResetPasswordBody>) -> Result<Note
     let (user_id, token) = presented(&body.token)?;
     let password = Password::new(body.password, "/password")?;
     let app = &call.app;
-    // One at a time of a user: a token that many show at once is hashed for once.
-    let _turn = door::aside(app.hashers.turn(&user_id.uuid())).await;
     let network = Network::of(call.request.client());
     app.login_guard.begin_token(network, call.now)?;
+    // One at a time of a user: a token that many show at once is hashed for once.
+    let _turn = door::aside(app.hashers.turn(&user_id.uuid())).await;
     let user = app.store.load_fresh::<User>(user_id.uuid()).await?;
     if !user.state.present().is_ok_and(|user| user.accepts_reset(&token, call.now)) {
         let case = RefuseReset { user_id, token_id: token.token_id };
