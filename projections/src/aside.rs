@@ -33,14 +33,33 @@ struct Shape {
     may_update: bool,
 }
 
-/// How clearing a set of tables ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cleared {
+/// How clearing tables ended; of several, the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Cleared {
+    /// Nothing is left.
     Yes,
-    /// Somebody else has a row or table locked, which is soon over.
-    Busy,
     /// The server refuses, and may go on refusing.
     Refused,
+    /// Somebody else has a row or table locked, which is soon over.
+    Busy,
+}
+
+/// Which tables are settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Those something is noted of.
+    Owing,
+    /// All: what could not be noted is forgotten with the process that wanted to.
+    All,
+}
+
+impl Scope {
+    const fn has(self, aside: &Aside) -> bool {
+        match self {
+            Self::Owing => aside.owing,
+            Self::All => true,
+        }
+    }
 }
 
 /// Clears what keys sealed in all tables beside the live ones that nobody is making, in the
@@ -65,23 +84,35 @@ pub(crate) async fn clear(
     Ok(all)
 }
 
-/// Clears what may be left in tables beside the live ones, which may take long: each set of them in
-/// a transaction of its own. Answers `false` if it is soon worth another try.
-pub(crate) async fn settle(connection: &mut PgConnection, module: &Module) -> sqlx::Result<bool> {
-    let mut all = true;
-    for aside in asides(connection, module).await?.iter().filter(|aside| aside.owing) {
-        match clear_schema(connection, module, &aside.schema, None).await? {
-            Cleared::Yes => paid(connection, module, aside).await?,
-            Cleared::Busy => all = false,
-            Cleared::Refused => {}
+/// Clears what may be left in tables beside the live ones, which may take long: each of them in a
+/// transaction of its own. What could not be cleared is noted.
+pub(crate) async fn settle(
+    connection: &mut PgConnection,
+    module: &Module,
+    scope: Scope,
+) -> sqlx::Result<Cleared> {
+    let mut all = Cleared::Yes;
+    for aside in asides(connection, module).await?.iter().filter(|aside| scope.has(aside)) {
+        let mut cleared = clear_schema(connection, module, &aside.schema, None).await?;
+        if cleared != Cleared::Yes {
+            if !aside.owing && !owe(connection, module, aside).await? {
+                cleared = Cleared::Busy;
+            }
+        } else if aside.owing {
+            paid(connection, module, aside).await?;
         }
+        all = all.max(cleared);
     }
     Ok(all)
 }
 
-/// Whether something may be left in tables beside the live ones.
-pub(crate) async fn is_owing(connection: &mut PgConnection, module: &Module) -> sqlx::Result<bool> {
-    Ok(asides(connection, module).await?.iter().any(|aside| aside.owing))
+/// Whether there is anything to settle.
+pub(crate) async fn is_due(
+    connection: &mut PgConnection,
+    module: &Module,
+    scope: Scope,
+) -> sqlx::Result<bool> {
+    Ok(asides(connection, module).await?.iter().any(|aside| scope.has(aside)))
 }
 
 /// The tables beside the live ones that nobody is making.
@@ -142,7 +173,8 @@ async fn owe(connection: &mut PgConnection, module: &Module, aside: &Aside) -> s
     Ok(true)
 }
 
-/// Clears in one schema what keys sealed, or all destroyed ones: everything or nothing.
+/// Clears in one schema what keys sealed, or all destroyed ones. What is in the way of one table is
+/// not in the way of the others, unless somebody waits: then the first ends it.
 async fn clear_schema(
     connection: &mut PgConnection,
     module: &Module,
@@ -151,16 +183,21 @@ async fn clear_schema(
 ) -> sqlx::Result<Cleared> {
     let statements = statements(connection, module, schema, keys.is_some()).await?;
     let keys: Option<Vec<_>> = keys.map(|keys| keys.iter().collect());
-    let mut attempt = connection.begin().await?;
-    lock::briefly(&mut attempt).await?;
+    let mut all = Cleared::Yes;
     for (table, sql) in statements {
+        let mut attempt = connection.begin().await?;
+        lock::briefly(&mut attempt).await?;
         let query = sqlx::query(own(&sql));
         let query = match &keys {
             Some(keys) => query.bind(keys),
             None => query,
         };
         let refusal = match query.execute(&mut *attempt).await {
-            Ok(_) => continue,
+            Ok(_) => {
+                lock::as_usual(&mut attempt).await?;
+                attempt.commit().await?;
+                continue;
+            }
             Err(refusal @ sqlx::Error::Database(_)) => Redacted::from(refusal),
             Err(fault) => return Err(fault),
         };
@@ -173,11 +210,12 @@ async fn clear_schema(
             "what was erased cannot be cleared here for now; it is tried again"
         );
         let busy = refusal.code().as_deref() == Some(lock::LOCK_NOT_AVAILABLE);
-        return Ok(if busy { Cleared::Busy } else { Cleared::Refused });
+        all = all.max(if busy { Cleared::Busy } else { Cleared::Refused });
+        if keys.is_some() {
+            break;
+        }
     }
-    lock::as_usual(&mut attempt).await?;
-    attempt.commit().await?;
-    Ok(Cleared::Yes)
+    Ok(all)
 }
 
 /// How the tables of a schema are cleared, by name. Tables of another shape, made by another

@@ -17,7 +17,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    aside,
+    aside::{self, Cleared, Scope},
     engine::{Engine, EngineError, is_sweep},
     lock,
     module::{MODULES, Module},
@@ -58,6 +58,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SWEEPING: Duration = Duration::from_mins(5);
 /// How long clearing the tables beside the live ones may take, for which nobody waits.
 const SETTLING: Duration = Duration::from_hours(1);
+/// How long to rest at most from a server that goes on refusing it.
+const REFUSED: Duration = Duration::from_mins(5);
 
 /// The running modules; they stop when it is told to.
 #[derive(Debug)]
@@ -165,24 +167,40 @@ impl Runner {
         Ok(())
     }
 
-    /// Clears beside the live tables what whoever made tables there was kept from clearing.
+    /// Clears beside the live tables what whoever made tables there was kept from clearing, and what
+    /// whoever had the lease before could not even note.
     async fn settle(&self, module: &'static Module) -> Infallible {
+        let (mut scope, mut refused) = (Scope::All, RENEW);
         loop {
             let begun = Instant::now();
-            let settled = timeout(SETTLING, self.settle_once(module)).await;
-            if let Err(cause) = settled.map_err(EngineError::from).flatten() {
-                tracing::warn!(module = module.name, %cause, "what was erased may be left somewhere");
+            let settled = timeout(SETTLING, self.settle_once(module, scope)).await;
+            let mut rest = RENEW;
+            match settled.map_err(EngineError::from).flatten() {
+                Ok(Cleared::Yes) => (scope, refused) = (Scope::Owing, RENEW),
+                Ok(Cleared::Refused) => {
+                    scope = Scope::Owing;
+                    rest = refused;
+                    refused = refused.saturating_mul(2).min(REFUSED);
+                }
+                Ok(Cleared::Busy) => {}
+                Err(cause) => {
+                    tracing::warn!(module = module.name, %cause, "what was erased may be left somewhere");
+                }
             }
             // As long as it took, so that the server is not at this alone.
-            sleep(begun.elapsed().max(RENEW)).await;
+            sleep(begun.elapsed().max(rest)).await;
         }
     }
 
-    async fn settle_once(&self, module: &'static Module) -> Result<(), EngineError> {
-        if aside::is_owing(&mut *self.pool.acquire().await?, module).await? {
-            aside::settle(&mut lock::connect(&self.writing).await?, module).await?;
+    async fn settle_once(
+        &self,
+        module: &'static Module,
+        scope: Scope,
+    ) -> Result<Cleared, EngineError> {
+        if !aside::is_due(&mut *self.pool.acquire().await?, module, scope).await? {
+            return Ok(Cleared::Yes);
         }
-        Ok(())
+        Ok(aside::settle(&mut lock::connect(&self.writing).await?, module, scope).await?)
     }
 
     async fn open(&self, module: &'static Module) -> Result<(PgConnection, Engine), EngineError> {

@@ -155,8 +155,15 @@ impl Replay {
         loop {
             let position = log.position();
             observe(Progress { module: module.name, phase: Phase::Folding, position, target });
-            let Some(span) = log.next().await? else { break };
-            shadow.engine.fold_span(&mut shadow.connection, &self.store, &span).await?;
+            let Shadow { lease, engine, connection, .. } = &mut *shadow;
+            let folded = async {
+                let Some(span) = log.next().await? else { return Ok(false) };
+                engine.fold_span(connection, &self.store, &span).await?;
+                Ok::<_, EngineError>(true)
+            };
+            if !self.leases().keeping(lease, folded).await? {
+                break;
+            }
             let stopping = self.is_stopping();
             if stopping || shadow.engine.pending() >= shadow.options.rows {
                 self.write(module, shadow).await?;

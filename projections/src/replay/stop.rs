@@ -4,7 +4,10 @@
 use tokio::sync::watch;
 
 use super::{Replay, ReplayError, alone::Tries, shadow::Shadow};
-use crate::{aside, module::Module};
+use crate::{
+    aside::{self, Cleared, Scope},
+    module::Module,
+};
 
 impl Replay {
     /// The same tool, which stops in good order once it is told to.
@@ -60,7 +63,7 @@ impl Replay {
 
     async fn settle(&self, module: &'static Module) -> Result<(), ReplayError> {
         let (mut connection, mut tries) = (self.connect().await?, Tries::new());
-        while !aside::settle(&mut connection, module).await? {
+        while aside::settle(&mut connection, module, Scope::Owing).await? == Cleared::Busy {
             tries.another(module.name).await?;
         }
         Ok(())

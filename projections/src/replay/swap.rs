@@ -156,13 +156,14 @@ async fn exchange(
     if stands.unwrap_or_default() > position {
         return Ok(false);
     }
-    lock(transaction, module, "ACCESS EXCLUSIVE").await?;
-    // Whoever writes the live tables clears in the former ones what must be forgotten.
+    // The former ones first: while somebody is at them, nobody waits for the live ones. Whoever
+    // writes those clears in the former ones what must be forgotten.
     let fresh = format!(
         "DROP SCHEMA IF EXISTS {former} CASCADE; CREATE SCHEMA {former};
          GRANT USAGE ON SCHEMA {former} TO commonhold_projector"
     );
     sqlx::raw_sql(own(&fresh)).execute(&mut *transaction).await?;
+    lock(transaction, module, "ACCESS EXCLUSIVE").await?;
     for (from, to) in [(live, former.as_str()), (next.as_str(), live)] {
         for table in module.tables {
             let sql = format!("ALTER TABLE {from}.{} SET SCHEMA {to}", table.name);
