@@ -410,7 +410,7 @@ fn over_http(http: &Http) -> Vec<Promise<'_>> {
     ]
 }
 
-const TABLES: &str = "processor: of each command the server takes two thirds, with its HTTP, and \
+const TABLES: &str = "processor: of each command the server takes half, with its HTTP, and \
                       tables take a third of PostgreSQL's part; both on the cores that the client and \
                       the log need too";
 const QUERY: &str = "processor: parsing, rights, counters and the log line of a request; the query is \
