@@ -10,8 +10,11 @@ use commands::{
 use domain::kernel::Timestamp;
 use eventstore::{Processes, Store};
 use fastrand::Rng;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tokio::time::{Instant, sleep};
+use sqlx::{
+    Connection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     LETTERS, PATIENCE, POLICIES, at_head,
@@ -30,6 +33,8 @@ use crate::{
 /// Longest time from the moment there is a way again until everybody is at the head: one question
 /// after another is given up, as long as the pool has dead connections to lend.
 const BACK: Duration = Duration::from_mins(1);
+/// How long a connection that was given back may be silent, as in the platform.
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// Runs the trial.
 pub(in crate::trials) async fn run(seed: u64, scale: Scale) -> Result<Report, Violation> {
@@ -67,7 +72,17 @@ async fn follow(
     options: PgConnectOptions,
 ) -> Result<(PolicyHandle, NotifierHandle), Violation> {
     // No connection is tried before it is lent: it is the question itself that stays unanswered.
-    let pool = PgPoolOptions::new().max_connections(16).test_before_acquire(false);
+    // One that comes back and does not answer is let go of, as the platform's pool does: waiting for
+    // it would keep its place for ever, and after some outages there would be none.
+    let pool = PgPoolOptions::new().max_connections(16).test_before_acquire(false).after_release(
+        |connection, _| {
+            Box::pin(async move {
+                let answer = timeout(SILENCE, connection.ping()).await;
+                answer.map_err(|silence| sqlx::Error::Io(silence.into()))??;
+                Ok(true)
+            })
+        },
+    );
     let processes = Processes::new(pool.connect_with(options).await?);
     let letters = Notifier {
         store: store.clone(),
