@@ -46,14 +46,14 @@ pub(crate) enum Cleared {
 
 /// Which tables are settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
+pub(crate) enum Which {
     /// Those something is noted of.
     Owing,
     /// All: what could not be noted is forgotten with the process that wanted to.
     All,
 }
 
-impl Scope {
+impl Which {
     const fn has(self, aside: &Aside) -> bool {
         match self {
             Self::Owing => aside.owing,
@@ -89,10 +89,10 @@ pub(crate) async fn clear(
 pub(crate) async fn settle(
     connection: &mut PgConnection,
     module: &Module,
-    scope: Scope,
+    which: Which,
 ) -> sqlx::Result<Cleared> {
     let mut all = Cleared::Yes;
-    for aside in asides(connection, module).await?.iter().filter(|aside| scope.has(aside)) {
+    for aside in asides(connection, module).await?.iter().filter(|aside| which.has(aside)) {
         let mut cleared = clear_schema(connection, module, &aside.schema, None).await?;
         if cleared != Cleared::Yes {
             if !aside.owing && !owe(connection, module, aside).await? {
@@ -110,9 +110,9 @@ pub(crate) async fn settle(
 pub(crate) async fn is_due(
     connection: &mut PgConnection,
     module: &Module,
-    scope: Scope,
+    which: Which,
 ) -> sqlx::Result<bool> {
-    Ok(asides(connection, module).await?.iter().any(|aside| scope.has(aside)))
+    Ok(asides(connection, module).await?.iter().any(|aside| which.has(aside)))
 }
 
 /// The tables beside the live ones that nobody is making.

@@ -17,7 +17,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    aside::{self, Cleared, Scope},
+    aside::{self, Cleared, Which},
     engine::{Engine, EngineError, is_sweep},
     lock,
     module::{MODULES, Module},
@@ -170,15 +170,15 @@ impl Runner {
     /// Clears beside the live tables what whoever made tables there was kept from clearing, and what
     /// whoever had the lease before could not even note.
     async fn settle(&self, module: &'static Module) -> Infallible {
-        let (mut scope, mut refused) = (Scope::All, RENEW);
+        let (mut which, mut refused) = (Which::All, RENEW);
         loop {
             let begun = Instant::now();
-            let settled = timeout(SETTLING, self.settle_once(module, scope)).await;
+            let settled = timeout(SETTLING, self.settle_once(module, which)).await;
             let mut rest = RENEW;
             match settled.map_err(EngineError::from).flatten() {
-                Ok(Cleared::Yes) => (scope, refused) = (Scope::Owing, RENEW),
+                Ok(Cleared::Yes) => (which, refused) = (Which::Owing, RENEW),
                 Ok(Cleared::Refused) => {
-                    scope = Scope::Owing;
+                    which = Which::Owing;
                     rest = refused;
                     refused = refused.saturating_mul(2).min(REFUSED);
                 }
@@ -195,12 +195,12 @@ impl Runner {
     async fn settle_once(
         &self,
         module: &'static Module,
-        scope: Scope,
+        which: Which,
     ) -> Result<Cleared, EngineError> {
-        if !aside::is_due(&mut *self.pool.acquire().await?, module, scope).await? {
+        if !aside::is_due(&mut *self.pool.acquire().await?, module, which).await? {
             return Ok(Cleared::Yes);
         }
-        Ok(aside::settle(&mut lock::connect(&self.writing).await?, module, scope).await?)
+        Ok(aside::settle(&mut lock::connect(&self.writing).await?, module, which).await?)
     }
 
     async fn open(&self, module: &'static Module) -> Result<(PgConnection, Engine), EngineError> {

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 
 use super::{Replay, ReplayError, alone::Tries, shadow::Shadow};
 use crate::{
-    aside::{self, Cleared, Scope},
+    aside::{self, Cleared, Which},
     module::Module,
 };
 
@@ -63,7 +63,7 @@ impl Replay {
 
     async fn settle(&self, module: &'static Module) -> Result<(), ReplayError> {
         let (mut connection, mut tries) = (self.connect().await?, Tries::new());
-        while aside::settle(&mut connection, module, Scope::Owing).await? == Cleared::Busy {
+        while aside::settle(&mut connection, module, Which::Owing).await? == Cleared::Busy {
             tries.another(module.name).await?;
         }
         Ok(())

@@ -207,19 +207,18 @@ async fn cleared_after_a_checkpoint_was_locked(ends: bool) {
     sqlx::raw_sql(checkpoint).execute(&mut *busy).await.unwrap();
     world.erase(ada, 1).await;
     world.caught_up("identity").await;
-    if ends {
+    let runner = if ends {
         // With all that it could not note.
         runner.stop().await;
         busy.rollback().await.unwrap();
         assert_eq!(readable(&world, "past").await, ["ada", "ada@example.org"]);
-        let runner = world.runner();
-        forgets(&world, "past").await;
-        runner.stop().await;
+        world.runner()
     } else {
         busy.rollback().await.unwrap();
-        forgets(&world, "past").await;
-        runner.stop().await;
-    }
+        runner
+    };
+    forgets(&world, "past").await;
+    runner.stop().await;
 }
 
 #[tokio::test]
