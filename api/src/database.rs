@@ -10,11 +10,9 @@ use std::{
 };
 
 use cluster::{Cluster, ClusterError, Settings};
+use eventstore::{NOTICED, lending};
 use migrations::Role;
-use sqlx::{
-    ConnectOptions, Connection, PgPool, Row,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{ConnectOptions, Connection, PgPool, postgres::PgConnectOptions};
 
 use tokio::time::{sleep, timeout};
 
@@ -30,9 +28,6 @@ const STARTING: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long a first connection may take.
 const ANSWER: Duration = Duration::from_secs(5);
-
-/// How long a connection that comes back may be silent.
-const SILENCE: Duration = Duration::from_secs(3);
 
 /// Why the database cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -238,27 +233,23 @@ impl Database {
     }
 
     fn taking_on(&self, role: Role) -> PgConnectOptions {
-        self.options.clone().options([
+        let options = self.options.clone().options([
             ("role", role.as_str()),
             ("default_transaction_isolation", "read committed"),
-            // A process whose host is gone in the middle of a transaction would hold what that has
-            // locked, the row of a lease above all, until the server notices: within about the time
-            // in which a lease lapses.
-            ("tcp_keepalives_idle", "5"),
-            ("tcp_keepalives_interval", "2"),
-            ("tcp_keepalives_count", "3"),
             ("idle_in_transaction_session_timeout", "30s"),
-        ])
+        ]);
+        // A process whose host is gone in the middle of a transaction would hold what that has
+        // locked, the row of a lease above all, until the server notices.
+        options.options(NOTICED)
     }
 
     /// A pool for the running platform's units of work; read tables are read through a
-    /// [`Reader`](projections::Reader). A connection that comes back inside a transaction, as after
-    /// a dropped unit of work, is closed and never lent again (sqlx#4385).
+    /// [`Reader`](projections::Reader).
     ///
     /// # Errors
     /// If the database cannot be reached.
     pub async fn pool(&self, most: u32) -> sqlx::Result<PgPool> {
-        lending_only_clean(self.app(), most).await
+        lending(most).connect_with(self.app()).await
     }
 
     /// The name of the database, and whether its log holds events.
@@ -292,31 +283,11 @@ pub fn words(error: &sqlx::Error) -> String {
     error.as_database_error().map_or_else(|| error.to_string(), |refusal| refusal.message().into())
 }
 
-async fn lending_only_clean(options: PgConnectOptions, most: u32) -> sqlx::Result<PgPool> {
-    PgPoolOptions::new()
-        .max_connections(most)
-        .acquire_timeout(Duration::from_secs(5))
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                // As a simple query, which is one statement to the server: of a prepared one each
-                // message has a time of its own, so that none would seem outside.
-                let asked = sqlx::raw_sql("SELECT now() = statement_timestamp()");
-                // Where a network swallows the answer, the connection would keep its place.
-                let answer = timeout(SILENCE, asked.fetch_one(connection)).await;
-                answer.map_err(|silence| sqlx::Error::Io(silence.into()))??.try_get(0)
-            })
-        })
-        .connect_with(options)
-        .await
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use sqlx::postgres::PgPoolOptions;
 
-    async fn backend(pool: &PgPool) -> i32 {
-        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(pool).await.unwrap()
-    }
+    use super::*;
 
     #[tokio::test]
     async fn a_transaction_that_was_left_alone_ends() {
@@ -330,22 +301,6 @@ mod tests {
             assert_eq!(set, ("30s".to_owned(), "read committed".to_owned()));
             pool.close().await;
         }
-        database.close().await;
-    }
-
-    #[tokio::test]
-    async fn a_connection_is_lent_again_unless_it_is_inside_a_transaction() {
-        let database = testkit::database().await;
-        let pool = lending_only_clean(database.url.parse().unwrap(), 1).await.unwrap();
-        let first = backend(&pool).await;
-        for _ in 0..5 {
-            assert_eq!(backend(&pool).await, first);
-        }
-        let mut inside = pool.acquire().await.unwrap();
-        sqlx::raw_sql("BEGIN").execute(&mut *inside).await.unwrap();
-        drop(inside);
-        assert_ne!(backend(&pool).await, first);
-        pool.close().await;
         database.close().await;
     }
 }

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use domain::kernel::Position;
-use eventstore::{Fenced, Lease, Notes, Processes};
+use eventstore::{Fenced, Lease, Notes, Processes, heard};
 use tokio::time::Instant;
 
 /// How long a place is only remembered while the log moves.
@@ -77,7 +77,7 @@ impl<'c> Place<'c> {
         if self.at != self.noted {
             return self.note(&Notes::default(), self.at).await;
         }
-        Processes::heard(self.processes.leases().renew(self.lease)).await??;
+        heard(self.processes.leases().renew(self.lease)).await??;
         self.since = Instant::now();
         Ok(())
     }

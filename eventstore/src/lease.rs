@@ -14,7 +14,7 @@ use sqlx::{
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::backend::Unavailable;
+use crate::{backend::Unavailable, heard};
 
 /// How long a lease holds without being used.
 const HELD: Duration = Duration::from_secs(10);
@@ -178,7 +178,7 @@ impl Leases {
             let mut renewed = Instant::now();
             loop {
                 sleep(RENEW).await;
-                match self.renew(lease).await {
+                match heard(self.renew(lease)).await.map_err(Fenced::from).flatten() {
                     Ok(()) => renewed = Instant::now(),
                     // It holds on: the next try may come through.
                     Err(Fenced::Unavailable(_)) if renewed.elapsed() < HELD => {}

@@ -47,8 +47,9 @@ pub use keyring::MasterKey;
 pub use lease::{Fenced, Lease, Leases, Progress};
 pub use memory::Memory;
 pub use postgres::{
-    Connections, Consumer, DueTimers, Notes, Parked, ParkedEvents, Postgres, ProcessStates,
-    Processes, Slot, StateChanges, StateKey, Survey, Timer, Timers, survey,
+    ABANDONED, Connections, Consumer, DueTimers, NOTICED, Notes, Parked, ParkedEvents, Postgres,
+    ProcessStates, Processes, Slot, StateChanges, StateKey, Survey, Timer, Timers, heard, lending,
+    survey,
 };
 pub use queue::Ticket;
 pub use scan::{Scan, Span};

@@ -470,7 +470,7 @@ impl Engine {
 }
 
 /// Whether an event has an effect on all rows of a table.
-pub(crate) fn is_sweep(envelope: &Envelope) -> bool {
+fn is_sweep(envelope: &Envelope) -> bool {
     sweep::EVENTS.contains(&(&*envelope.category, &*envelope.name))
 }
 

@@ -7,8 +7,8 @@
 use std::{convert::Infallible, time::Duration};
 
 use domain::kernel::Position;
-use eventstore::{Lease, Leases, ParkedEvents, Store};
-use sqlx::{ConnectOptions, PgConnection, PgPool, postgres::PgConnectOptions};
+use eventstore::{ABANDONED, Lease, Leases, ParkedEvents, Store, heard};
+use sqlx::{PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     aside::{self, Cleared, Which},
-    engine::{Engine, EngineError, is_sweep},
+    engine::{Engine, EngineError},
     lock,
     module::{MODULES, Module},
     wait::Positions,
@@ -50,12 +50,12 @@ pub struct Runner {
     pub positions: Positions,
 }
 
-/// How long the database may be silent about a small question.
-const SILENCE: Duration = Duration::from_secs(10);
-/// How long a batch may take, which is many small questions.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long one may that sweeps over whole tables: cut short, it would begin anew each time.
-const SWEEPING: Duration = Duration::from_mins(5);
+/// How long a batch may take at first, which is many small questions: what a network swallowed is
+/// begun anew soon. Where it was the server that took so long, as with what sweeps over whole tables,
+/// the next try has twice the time.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long one may take in the end.
+const LONGEST_PATIENCE: Duration = Duration::from_mins(5);
 /// How long clearing the tables beside the live ones may take, for which nobody waits.
 const SETTLING: Duration = Duration::from_hours(1);
 /// How long to rest at most from a server that goes on refusing it.
@@ -91,8 +91,9 @@ impl Runner {
     async fn keep(self, module: &'static Module, mut stopping: watch::Receiver<bool>) {
         #[expect(clippy::disallowed_methods, reason = "a process names itself once")]
         let owner = Uuid::now_v7();
+        let mut patience = PATIENCE;
         while !*stopping.borrow() {
-            if let Err(fault) = self.run(module, owner, &stopping).await {
+            if let Err(fault) = self.run(module, owner, &mut patience, &stopping).await {
                 tracing::warn!(module = module.name, cause = ?fault, "projection interrupted");
             }
             // Either a fault or somebody else's turn: rest, unless it is time to go.
@@ -104,19 +105,20 @@ impl Runner {
         &self,
         module: &'static Module,
         owner: Uuid,
+        patience: &mut Duration,
         stopping: &watch::Receiver<bool>,
     ) -> Result<(), EngineError> {
         let leases = Leases::new(self.pool.clone());
-        let lease = timeout(SILENCE, leases.acquire(module.name, module.name, owner)).await??;
+        let lease = heard(leases.acquire(module.name, module.name, owner)).await??;
         let Some(lease) = lease else {
             return Ok(());
         };
         let outcome = tokio::select! {
-            outcome = self.follow(module, &leases, &lease, stopping) => outcome,
+            outcome = self.follow(module, (&leases, &lease), patience, stopping) => outcome,
             never = self.settle(module) => match never {},
         };
         if outcome.is_ok() {
-            timeout(SILENCE, leases.release(&lease)).await??;
+            heard(leases.release(&lease)).await??;
         }
         outcome
     }
@@ -124,13 +126,13 @@ impl Runner {
     async fn follow(
         &self,
         module: &'static Module,
-        leases: &Leases,
-        lease: &Lease,
+        (leases, lease): (&Leases, &Lease),
+        patience: &mut Duration,
         stopping: &watch::Receiver<bool>,
     ) -> Result<(), EngineError> {
-        let (mut connection, mut engine) = timeout(SILENCE, self.open(module)).await??;
+        let (mut connection, mut engine) = heard(self.open(module)).await??;
         if lease.position == Position(0) {
-            timeout(SILENCE, leases.stamp(lease, &module.fingerprint())).await??;
+            heard(leases.stamp(lease, &module.fingerprint())).await??;
         }
         let mut subscription = self.store.subscribe(lease.position).paced(PACE);
         self.positions.reached(module.name, lease.position);
@@ -140,12 +142,13 @@ impl Runner {
             let left = |since: Instant| REMEMBERED.saturating_sub(since.elapsed());
             let events = subscription.next_within(BATCH, remembered.map_or(RENEW, left)).await?;
             if engine.concerns(&events) {
-                let patience = match events.iter().any(|event| is_sweep(&event.envelope)) {
-                    true => SWEEPING,
-                    false => PATIENCE,
-                };
                 let taken = engine.take_in(&mut connection, &self.store, lease, &events);
-                timeout(patience, leases.keeping(lease, taken)).await??;
+                let taken = timeout(*patience, leases.keeping(lease, taken)).await;
+                *patience = match taken {
+                    Ok(_) => PATIENCE,
+                    Err(_) => patience.saturating_mul(2).min(LONGEST_PATIENCE),
+                };
+                taken??;
                 (used, remembered) = (Instant::now(), None);
             } else if !events.is_empty() {
                 engine.pass_over(&events);
@@ -153,16 +156,16 @@ impl Runner {
             }
             self.positions.reached(module.name, subscription.position());
             if remembered.is_some_and(|since| since.elapsed() >= REMEMBERED) {
-                timeout(SILENCE, engine.checkpoint(&mut connection, lease)).await??;
+                heard(engine.checkpoint(&mut connection, lease)).await??;
                 (used, remembered) = (Instant::now(), None);
             } else if used.elapsed() > RENEW {
                 // Keeps the lease, and learns of a swap while nothing happens.
-                timeout(SILENCE, leases.renew(lease)).await??;
+                heard(leases.renew(lease)).await??;
                 used = Instant::now();
             }
         }
         if remembered.is_some() {
-            timeout(SILENCE, engine.checkpoint(&mut connection, lease)).await??;
+            heard(engine.checkpoint(&mut connection, lease)).await??;
         }
         Ok(())
     }
@@ -197,7 +200,8 @@ impl Runner {
         module: &'static Module,
         which: Which,
     ) -> Result<Cleared, EngineError> {
-        if !aside::is_due(&mut *self.pool.acquire().await?, module, which).await? {
+        let due = async { aside::is_due(&mut *self.pool.acquire().await?, module, which).await };
+        if !heard(due).await?? {
             return Ok(Cleared::Yes);
         }
         Ok(aside::settle(&mut lock::connect(&self.writing).await?, module, which).await?)
@@ -206,7 +210,8 @@ impl Runner {
     async fn open(&self, module: &'static Module) -> Result<(PgConnection, Engine), EngineError> {
         let parked = ParkedEvents::new(self.pool.clone());
         let parked = parked.list(Some((module.name, module.name))).await?;
-        let mut connection = self.writing.connect().await?;
+        // Whoever takes over needs the rows that a transaction without an end has locked.
+        let mut connection = lock::connect(&self.writing.clone().options([ABANDONED])).await?;
         let engine = Engine::open(&mut connection, module, module.name, &parked).await?;
         Ok((connection, engine))
     }

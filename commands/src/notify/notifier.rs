@@ -13,7 +13,7 @@ use domain::{
 };
 use eventstore::{
     Fenced, Lease, LoadError, Notes, Opened, Parked, Processes, StateChanges, StateKey, Store,
-    Stored, Unavailable, failpoint,
+    Stored, Unavailable, failpoint, heard,
 };
 use serde_json::json;
 use tokio::{
@@ -141,10 +141,10 @@ impl Notifier {
 
     async fn run(&self, owner: Uuid, stopping: &mut watch::Receiver<bool>) -> Result<(), Pause> {
         let leases = self.processes.leases();
-        let lease = Processes::heard(leases.acquire(CONSUMER, TARGET, owner)).await??;
+        let lease = heard(leases.acquire(CONSUMER, TARGET, owner)).await??;
         let Some(lease) = lease else { return Ok(()) };
         self.follow(&lease, stopping).await?;
-        Ok(Processes::heard(leases.release(&lease)).await??)
+        Ok(heard(leases.release(&lease)).await??)
     }
 
     async fn follow(
@@ -359,7 +359,7 @@ impl Notifier {
         loop {
             match timeout(RENEW, &mut work).await {
                 Ok(done) => return Ok(done),
-                Err(_) => Processes::heard(self.processes.leases().renew(lease)).await??,
+                Err(_) => heard(self.processes.leases().renew(lease)).await??,
             }
         }
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use domain::kernel::Position;
 use eventstore::{
-    Fenced, Lease, Notes, Opened, Parked, Processes, Store, Stored, Unavailable, failpoint,
+    Fenced, Lease, Notes, Opened, Parked, Processes, Store, Stored, Unavailable, failpoint, heard,
 };
 use tokio::{
     sync::watch,
@@ -26,8 +26,8 @@ const BATCH: usize = 256;
 const PACE: Duration = Duration::from_millis(20);
 /// How long to rest at first after a fault, or while another process has the lease.
 const REST: Duration = Duration::from_millis(200);
-/// How long to rest at most.
-const LONGEST_REST: Duration = Duration::from_secs(10);
+/// How long to rest at most: whoever is away and comes back finds the policy at work soon after.
+const LONGEST_REST: Duration = Duration::from_secs(2);
 
 /// What policies and timers need to run.
 #[derive(Clone)]
@@ -139,11 +139,11 @@ impl PolicyRunner {
         stopping: &watch::Receiver<bool>,
     ) -> Result<(), Interrupted> {
         let leases = self.processes.leases();
-        let lease = Processes::heard(leases.acquire(P::NAME, TARGET, owner)).await??;
+        let lease = heard(leases.acquire(P::NAME, TARGET, owner)).await??;
         let Some(lease) = lease else { return Ok(()) };
         let outcome = self.follow(policy, &lease, stopping).await;
         if outcome.is_ok() {
-            Processes::heard(leases.release(&lease)).await??;
+            heard(leases.release(&lease)).await??;
         }
         outcome
     }
@@ -220,7 +220,7 @@ impl PolicyRunner {
     ) -> Result<BTreeSet<Uuid>, Interrupted> {
         let mut blocked = BTreeSet::new();
         let parked = self.processes.parked();
-        for parked in Processes::heard(parked.list(Some((P::NAME, TARGET)))).await?? {
+        for parked in heard(parked.list(Some((P::NAME, TARGET)))).await?? {
             place.hold().await?;
             let before = Position(parked.position.0.saturating_sub(1));
             let events = self.store.read(before, 1).await?;

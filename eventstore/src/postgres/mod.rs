@@ -11,6 +11,7 @@ mod process;
 mod processes;
 mod read;
 mod readers;
+mod silence;
 mod survey;
 mod timers;
 
@@ -29,7 +30,7 @@ use crate::{
     backend::{Answer, Backend, CommandRecord, Filter, Sealed, Unavailable, Verdict},
     event::{Fact, Stored},
     failpoint::failpoint,
-    postgres::readers::Readers,
+    postgres::{readers::Readers, silence::SILENCE},
     scan::Span,
 };
 
@@ -37,13 +38,10 @@ pub use connections::{Connections, Slot};
 pub use parked::{Parked, ParkedEvents};
 pub use process::{ProcessStates, StateChanges, StateKey};
 pub use processes::{Notes, Processes};
+pub use silence::{ABANDONED, NOTICED, heard, lending};
 pub use survey::{Consumer, Survey, survey};
 pub use timers::{DueTimers, Timer, Timers};
 
-/// How long the server may be silent before its connection counts as lost. It need not be longer
-/// than anything the server may be doing: a batch is tried again, and its command ids tell what
-/// came through, so giving up too early costs a question and loses nothing.
-const SILENCE: Duration = Duration::from_secs(3);
 /// For how long a read is tried again: connections may have died with a server that is back.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long to rest in between.
@@ -81,15 +79,12 @@ impl Postgres {
             ("plan_cache_mode", "force_generic_plan"),
             ("lock_timeout", "10s"),
             ("statement_timeout", "20s"),
-            ("idle_in_transaction_session_timeout", "10s"),
             ("synchronous_commit", "on"),
-            // A batch whose end is lost on its way leaves the server waiting inside a transaction
-            // that holds the lock of the whole log. Nothing but this ends it: between messages of
-            // one statement no other time-out runs.
-            ("tcp_keepalives_idle", "5"),
-            ("tcp_keepalives_interval", "2"),
-            ("tcp_keepalives_count", "3"),
         ]);
+        // A batch whose end is lost on its way leaves the server waiting inside a transaction that
+        // holds the lock of the whole log, and between messages of one statement nothing else ends
+        // it.
+        let writing = writing.options(NOTICED).options([ABANDONED]);
         Ok(Self { readers, searchers, writing, writer: Mutex::new(None) })
     }
 

@@ -4,9 +4,9 @@ use domain::kernel::Position;
 use sqlx::{AssertSqlSafe, Row, postgres::PgRow};
 
 use super::{
-    SILENCE,
     read::{COLUMNS, collect, following},
     readers::Readers,
+    silence::SILENCE,
 };
 use crate::{
     backend::Unavailable,

@@ -3,17 +3,17 @@
 //! Owns the one transaction in which everything an event led to is noted: what is remembered,
 //! which timers are set, which events wait, and how far the manager has come.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use domain::kernel::Position;
 use serde_json::Value;
 use sqlx::PgPool;
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
     parked::{Parked, ParkedEvents},
     process::{ProcessStates, StateChanges, StateKey},
+    silence::heard,
     timers::{Timer, Timers},
 };
 use crate::{
@@ -21,12 +21,10 @@ use crate::{
     lease::{Fenced, Lease, Leases},
 };
 
-/// How long the database may be silent about one question. It is as long as a lease holds: whoever
-/// waits longer has lost it anyway.
-const SILENCE: Duration = Duration::from_secs(10);
 /// Begins a unit of work. If its end is lost on the way, the server would keep what it has locked,
-/// a checkpoint or timers, for as long as it believes in the connection: for hours.
-pub(super) const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'";
+/// a checkpoint or timers, for as long as it believes in the connection: for hours. What is
+/// [`ABANDONED`](super::silence::ABANDONED) ends.
+pub(super) const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '4s'";
 
 /// The process managers of a log.
 #[derive(Debug, Clone)]
@@ -69,17 +67,7 @@ impl Processes {
         Self { pool }
     }
 
-    /// Waits for an answer of the database, but not for ever: where a network swallows it, nothing
-    /// else says so.
-    ///
-    /// # Errors
-    /// If there is silence for too long, which is a lost connection: what was asked may have
-    /// happened.
-    pub async fn heard<T>(answer: impl Future<Output = T>) -> Result<T, Unavailable> {
-        timeout(SILENCE, answer).await.map_err(Unavailable::lost)
-    }
-
-    /// Their leases and checkpoints; who asks for them has to bound the wait, by [`Self::heard`].
+    /// Their leases and checkpoints; who asks for them has to bound the wait, by [`heard`].
     #[must_use]
     pub fn leases(&self) -> Leases {
         Leases::new(self.pool.clone())
@@ -106,7 +94,7 @@ impl Processes {
             let mut connection = self.pool.acquire().await?;
             ProcessStates::get(&mut connection, process, key).await
         };
-        Self::heard(recalled).await?
+        heard(recalled).await?
     }
 
     /// All that a process remembers of a thing, the thing itself first.
@@ -122,7 +110,7 @@ impl Processes {
             let mut connection = self.pool.acquire().await?;
             ProcessStates::all(&mut connection, process, key).await
         };
-        Self::heard(recalled).await?
+        heard(recalled).await?
     }
 
     /// Notes everything and moves the checkpoint, or does neither.
@@ -130,21 +118,21 @@ impl Processes {
     /// # Errors
     /// [`Fenced::Lost`] if the lease is another's by now.
     pub async fn note(&self, lease: &Lease, notes: &Notes, to: Position) -> Result<(), Fenced> {
-        let mut transaction = Self::heard(self.pool.begin_with(BEGIN)).await??;
+        let mut transaction = heard(self.pool.begin_with(BEGIN)).await??;
         let Lease { consumer, target, .. } = lease;
-        Self::heard(ProcessStates::put(&mut transaction, consumer, &notes.states)).await??;
+        heard(ProcessStates::put(&mut transaction, consumer, &notes.states)).await??;
         for timer in &notes.set {
-            Self::heard(Timers::set(&mut transaction, timer)).await??;
+            heard(Timers::set(&mut transaction, timer)).await??;
         }
         for (process, key) in &notes.cancelled {
-            Self::heard(Timers::cancel(&mut transaction, process, *key)).await??;
+            heard(Timers::cancel(&mut transaction, process, *key)).await??;
         }
-        Self::heard(async {
+        heard(async {
             ParkedEvents::park(&mut transaction, &notes.parked).await?;
             ParkedEvents::release(&mut transaction, consumer, target, &notes.released).await?;
             Leases::advance(&mut transaction, lease, to).await
         })
         .await??;
-        Ok(Self::heard(transaction.commit()).await??)
+        Ok(heard(transaction.commit()).await??)
     }
 }

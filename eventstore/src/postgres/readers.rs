@@ -12,7 +12,7 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
-use super::{SILENCE, connections::Connections};
+use super::{connections::Connections, silence::SILENCE};
 use crate::backend::Unavailable;
 
 /// Connections for all that is read by key or in order, which takes the server no time.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction, postgres::PgRow};
 use uuid::Uuid;
 
-use super::processes::{BEGIN, Processes};
+use super::{processes::BEGIN, silence::heard};
 use crate::backend::Unavailable;
 
 /// The timers of a log.
@@ -85,7 +85,7 @@ impl Timers {
     /// # Errors
     /// If the log cannot be reached.
     pub async fn due(&self, now: Timestamp, most: i64) -> Result<DueTimers, Unavailable> {
-        let mut transaction = Processes::heard(self.pool.begin_with(BEGIN)).await??;
+        let mut transaction = heard(self.pool.begin_with(BEGIN)).await??;
         let due = sqlx::query(
             "SELECT process, key, due_at, command FROM eventstore.timers WHERE due_at <= $1
               ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED",
@@ -93,7 +93,7 @@ impl Timers {
         .bind(now)
         .bind(most)
         .fetch_all(&mut *transaction);
-        let rows = Processes::heard(due).await??;
+        let rows = heard(due).await??;
         let timer = |row: PgRow| Timer {
             process: row.get(0),
             key: row.get(1),
@@ -117,7 +117,7 @@ impl DueTimers {
     /// If the log cannot be reached.
     pub async fn fired(&mut self, timer: &Timer) -> Result<(), Unavailable> {
         let cancelled = Timers::cancel(&mut self.transaction, &timer.process, timer.key);
-        Processes::heard(cancelled).await?
+        heard(cancelled).await?
     }
 
     /// Puts off a timer that could not be fired.
@@ -126,7 +126,7 @@ impl DueTimers {
     /// If the log cannot be reached.
     pub async fn put_off(&mut self, timer: &Timer, until: Timestamp) -> Result<(), Unavailable> {
         let later = Timer { due_at: until, ..timer.clone() };
-        Processes::heard(Timers::set(&mut self.transaction, &later)).await?
+        heard(Timers::set(&mut self.transaction, &later)).await?
     }
 
     /// Lets go of all of them.
@@ -134,6 +134,6 @@ impl DueTimers {
     /// # Errors
     /// If the log cannot be reached; then they are due again, and nothing was noted.
     pub async fn finish(self) -> Result<(), Unavailable> {
-        Ok(Processes::heard(self.transaction.commit()).await??)
+        Ok(heard(self.transaction.commit()).await??)
     }
 }

@@ -1,6 +1,7 @@
 //! Connections that break, answers that get lost, and a batch with something unwritable in it.
 
 use std::{
+    collections::BTreeSet,
     env, fs,
     path::PathBuf,
     process,
@@ -12,7 +13,9 @@ use std::{
 };
 
 use domain::kernel::{Position, Version, testing::at};
-use eventstore::{Append, AppendError, Claim, Expected, Fenced, Notes, Processes, StateKey, Timer};
+use eventstore::{
+    Append, AppendError, Claim, Expected, Fenced, Notes, Processes, StateKey, Timer, heard, lending,
+};
 use futures_util::future::join_all;
 use sqlx::{
     PgPool,
@@ -239,7 +242,7 @@ async fn a_process_manager_takes_silence_for_a_lost_connection() {
         processes.recall("test", StateKey::of(fresh())),
         processes.note(&lease, &notes, Position(1)),
         timers.due(at(0), 1),
-        Processes::heard(leases.renew(&lease)),
+        heard(leases.renew(&lease)),
     );
     assert!(recalled.is_err_and(|fault| !fault.is_refusal()));
     assert!(matches!(noted, Err(Fenced::Unavailable(fault)) if !fault.is_refusal()));
@@ -249,6 +252,81 @@ async fn a_process_manager_takes_silence_for_a_lost_connection() {
     tokio::time::resume();
     between.silence.store(false, Ordering::SeqCst);
     processes.note(&lease, &notes, Position(2)).await.unwrap();
+}
+
+/// The server's processes behind so many connections of a pool.
+async fn backends(pool: &PgPool, count: usize) -> BTreeSet<i32> {
+    let mut lent = Vec::new();
+    let mut backends = BTreeSet::new();
+    while lent.len() < count {
+        let mut connection = pool.acquire().await.unwrap();
+        let asked = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *connection);
+        backends.insert(asked.await.unwrap());
+        lent.push(connection);
+    }
+    drop(lent);
+    // Each is looked at before it is lent again.
+    while pool.num_idle() < count {
+        tokio::task::yield_now().await;
+    }
+    backends
+}
+
+#[tokio::test]
+async fn a_pool_takes_the_silence_of_one_connection_for_that_of_all() {
+    let database = testkit::database().await;
+    let between = Between::start(&database);
+    let pool = lending(4).connect_with(between.options.clone()).await.unwrap();
+    let before = backends(&pool, 4).await;
+    assert_eq!(backends(&pool, 4).await, before, "what is alive is lent again");
+
+    between.silence.store(true, Ordering::SeqCst);
+    tokio::time::pause();
+    assert!(matches!(pool.acquire().await, Err(sqlx::Error::PoolTimedOut)));
+    tokio::time::resume();
+    between.silence.store(false, Ordering::SeqCst);
+
+    let after = backends(&pool, 4).await;
+    assert!(after.is_disjoint(&before), "{after:?} and {before:?}");
+    assert_eq!(backends(&pool, 4).await, after);
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_silent_in_somebodys_hands_leaves_the_pool() {
+    let database = testkit::database().await;
+    let between = Between::start(&database);
+    let pool = lending(2).connect_with(between.options.clone()).await.unwrap();
+    let before = backends(&pool, 2).await;
+    let mut connection = pool.acquire().await.unwrap();
+
+    between.silence.store(true, Ordering::SeqCst);
+    tokio::time::pause();
+    let asked = sqlx::query("SELECT 1").execute(&mut *connection);
+    assert!(heard(asked).await.is_err());
+    drop(connection);
+    while pool.size() > 1 {
+        // Its sign of life is waited for, in vain.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    tokio::time::resume();
+    between.silence.store(false, Ordering::SeqCst);
+    let after = backends(&pool, 2).await;
+    assert!(after.is_disjoint(&before), "{after:?} and {before:?}");
+}
+
+#[tokio::test]
+async fn a_pool_lends_a_connection_again_unless_it_is_inside_a_transaction() {
+    let database = testkit::database().await;
+    let pool = lending(1).connect_with(database.url.parse().unwrap()).await.unwrap();
+    let first = backends(&pool, 1).await;
+    for _ in 0..5 {
+        assert_eq!(backends(&pool, 1).await, first);
+    }
+    let mut inside = pool.acquire().await.unwrap();
+    sqlx::raw_sql("BEGIN").execute(&mut *inside).await.unwrap();
+    drop(inside);
+    assert_ne!(backends(&pool, 1).await, first);
+    pool.close().await;
 }
 
 #[tokio::test]

@@ -36,6 +36,21 @@ async fn a_row_that_somebody_took_away_is_whole_again_when_it_is_next_written() 
 }
 
 #[tokio::test]
+async fn a_server_that_takes_longer_than_patience_lasts_is_given_more_of_it() {
+    let world = World::new().await;
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+                    $$ BEGIN PERFORM pg_sleep(3.5); RETURN NEW; END $$;
+                CREATE TRIGGER slow BEFORE INSERT ON organization.organizations
+                    FOR EACH ROW EXECUTE FUNCTION slow()";
+    sqlx::raw_sql(slow).execute(world.pool()).await.unwrap();
+    let runner = world.runner();
+    let id = world.organization("acme").await;
+    world.caught_up("organization").await;
+    assert!(organizations::by_id(&world.reader(), id).await.unwrap().is_some());
+    runner.stop().await;
+}
+
+#[tokio::test]
 async fn two_rows_may_exchange_a_unique_value_in_one_batch() {
     let world = World::new().await;
     let (a, b) = (world.organization("aaa").await, world.organization("bbb").await);

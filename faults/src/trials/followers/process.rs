@@ -11,14 +11,11 @@ use commands::{
     policy::{PolicyHandle, PolicyRunner},
 };
 use domain::kernel::Timestamp;
-use eventstore::{Leases, Processes, Store};
+use eventstore::{Leases, Processes, Store, lending};
 use futures_util::{FutureExt, future::BoxFuture};
 use migrations::Role;
 use projections::{Positions, Runner, RunnerHandle};
-use sqlx::{
-    PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -45,7 +42,7 @@ impl Process {
         pile: &Arc<Pile>,
     ) -> Result<Self, Violation> {
         let options = options.clone().application_name(name);
-        let pool = PgPoolOptions::new().max_connections(8).connect_with(options.clone()).await?;
+        let pool = lending(16).connect_with(options.clone()).await?;
         let processes = Processes::new(pool.clone());
         let policies = PolicyRunner::new(store.clone(), processes.clone(), Arc::new(now)).start();
         let letters = Notifier {
