@@ -113,9 +113,12 @@ CREATE TABLE eventstore.process_state (
   CONSTRAINT process_state_pk PRIMARY KEY (process, key, part)
 );
 
--- Writes appends that touch disjoint things, each one whole or not at all, and answers in one row.
+-- Writes appends that touch disjoint things, or each the streams of the one it follows, each one whole
+-- or not at all, and answers in one row.
 --
 -- a_*: one an append    c_*: one a stream of an append, its events or none    u_*: one a claim
+-- f_*: one an append f_i that is written only if an earlier one is, f_after; 0: that one was not
+-- c_ahead: events that appends before it in the batch have for the stream
 -- k_*: one a key that is used, made (k_wrapped) or destroyed
 -- e_*: one an event, in the order of its append and of its stream
 -- *_i: number of the append, from 1; e_c: number of the stream's c_*, from 1; e_rank: place among
@@ -130,6 +133,7 @@ CREATE FUNCTION eventstore.append_batch(
   a_correlation uuid[], a_causation uuid[], a_request json[], a_request_key uuid[],
   a_occurred timestamptz[],
   c_i int[], c_tenant uuid[], c_category text[], c_stream uuid[], c_expected int[], c_events int[],
+  c_ahead int[], f_i int[], f_after int[],
   u_i int[], u_scope text[], u_key text[], u_prior uuid[], u_owner uuid[], u_until timestamptz[],
   k_i int[], k_key uuid[], k_wrapped bytea[], k_destroy boolean[],
   e_i int[], e_c int[], e_rank int[], e_id uuid[], e_type text[], e_schema smallint[],
@@ -158,8 +162,8 @@ BEGIN
 
   SELECT array_agg(c.version), array_agg(c.stale), array_agg(c.i) FILTER (WHERE c.stale)
     INTO versions, stale, conflict
-    FROM (SELECT c_i[n] AS i, coalesce(s.version, 0) AS version,
-                 coalesce(c_expected[n] <> coalesce(s.version, 0), false)
+    FROM (SELECT c_i[n] AS i, coalesce(s.version, 0) + c_ahead[n] AS version,
+                 coalesce(c_expected[n] <> coalesce(s.version, 0) + c_ahead[n], false)
                    OR coalesce(s.tenant <> c_tenant[n]
                                OR NOT starts_with(s.type, c_category[n] || '.'), false) AS stale
             FROM generate_series(1, cardinality(c_i)) n
@@ -209,6 +213,23 @@ BEGIN
                       ON k.tenant = a_tenant[i] AND k.command = a_command[i]) j
           WINDOW w AS (ORDER BY j.i)
            ORDER BY j.i) p;
+
+  IF cardinality(f_i) > 0 AND (false = ANY (good) OR 0 = ANY (f_after)) THEN
+    FOR n IN 1 .. cardinality(f_i) LOOP
+      IF NOT coalesce(good[f_after[n]], false)
+         AND outcomes[f_i[n]] NOT IN ('duplicate', 'command_reused') THEN
+        outcomes[f_i[n]] := 'follows_void';
+        good[f_i[n]] := false;
+      END IF;
+    END LOOP;
+    SELECT array_agg(base + p.written), array_agg(p.asked - p.written)
+      INTO last_positions, skipped
+      FROM (SELECT sum(a_events[i]) OVER w AS asked,
+                   coalesce(sum(a_events[i]) FILTER (WHERE good[i]) OVER w, 0) AS written
+              FROM generate_series(1, cardinality(a_command)) i
+            WINDOW w AS (ORDER BY i)
+             ORDER BY i) p;
+  END IF;
 
   INSERT INTO eventstore.commands (tenant, command, digest, last_position, events, reply)
   SELECT a_tenant[i], a_command[i], a_digest[i], last_positions[i], a_events[i], a_reply[i]

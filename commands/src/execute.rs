@@ -82,10 +82,11 @@ pub async fn execute<U: UseCase>(
             Err(refusal) => return refused(ctx, refusal).await,
         };
         let reply = serde_json::to_value(&answer).ok();
-        let (append, finish) = unit.into_append(reply);
-        match ctx.store.append(append).await {
+        let (append, mut finish) = unit.into_append(reply);
+        let line = finish.line();
+        match ctx.store.append_in_line(append, line, || finish.handed_in()).await {
             Ok(committed) => {
-                finish.committed(&ctx.store, &committed);
+                finish.committed(&committed);
                 return done(committed, Some(answer));
             }
             Err(AppendError::Conflict(_)) => fresh = true,

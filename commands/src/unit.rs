@@ -10,7 +10,8 @@ use domain::{
     organization::OrganizationId,
 };
 use eventstore::{
-    Append, Claim, Committed, Expected, Loaded, NewEvent, Store, StreamAppend, Ticket,
+    Append, Claim, Committed, Expected, Fate, Kept, Line, Loaded, NewEvent, Store, StreamAppend,
+    Ticket,
 };
 use futures_util::future::try_join_all;
 use uuid::Uuid;
@@ -120,9 +121,11 @@ impl<'c> Unit<'c> {
     async fn read<A: Aggregate>(&self, stream: StreamId) -> Result<Loaded<A>, Refusal> {
         let store = &self.ctx.store;
         let loaded = if self.fresh {
+            // What is handed in would be a guess once more.
+            store.settled(stream.id).await;
             store.load_fresh::<A>(stream.id).await
         } else {
-            store.load::<A>(stream.id).await
+            store.load_ahead::<A>(stream.id).await
         };
         loaded.map_err(Refusal::Load)
     }
@@ -179,7 +182,8 @@ impl<'c> Unit<'c> {
 
     fn track<A: Aggregate>(&mut self, stream: StreamId, loaded: Loaded<A>) -> Handle<A> {
         let index = self.entries.len();
-        let tracked = Tracked { stream, before: loaded.version, loaded, events: Vec::new() };
+        let before = loaded.version;
+        let tracked = Tracked { stream, before, loaded, events: Vec::new(), kept: None };
         self.entries.push(Box::new(tracked));
         Handle { index, aggregate: PhantomData }
     }
@@ -276,7 +280,17 @@ impl<'c> Unit<'c> {
             shred: self.shred,
             meta: self.ctx.meta(),
         };
-        (append, Finish { entries: self.entries, _ticket: self.ticket })
+        let mut follows: Vec<Fate> = Vec::new();
+        for fate in self.entries.iter().filter_map(|entry| entry.follows()) {
+            if !follows.iter().any(|known| known.same(fate)) {
+                follows.push(fate.clone());
+            }
+        }
+        // Whoever looks for the second time keeps others out, so that there is no third.
+        let goes_on = !self.fresh && self.entries.iter().any(|entry| entry.goes_on());
+        let line = Line { fate: goes_on.then(Fate::default), follows };
+        let (store, ticket) = (self.ctx.store.clone(), self.ticket);
+        (append, Finish { store, entries: self.entries, line, ticket })
     }
 
     #[expect(clippy::expect_used, reason = "a handle is only made by the unit that tracks it")]
@@ -294,19 +308,49 @@ impl<'c> Unit<'c> {
 
 /// An aggregate without a past.
 fn nothing<A: Aggregate>(cached: bool) -> Loaded<A> {
-    Loaded { state: A::default(), version: Version(0), edited: Version(0), cached }
+    Loaded { state: A::default(), version: Version(0), edited: Version(0), cached, follows: None }
 }
 
-/// What is left to do once the append stands: keep the states, let the next in line go.
+/// What is left to do for an append: let the next in line go once it is handed in, keep the states
+/// once it stands.
 pub(crate) struct Finish {
+    store: Store,
     entries: Vec<Box<dyn Entry>>,
-    _ticket: Option<Ticket>,
+    line: Line,
+    ticket: Option<Ticket>,
 }
 
 impl Finish {
-    pub(crate) fn committed(&self, store: &Store, committed: &Committed) {
-        if !committed.duplicate {
-            self.entries.iter().for_each(|entry| entry.remember(store));
+    pub(crate) fn line(&self) -> Line {
+        self.line.clone()
+    }
+
+    /// The next in line can be decided on what this leads to.
+    pub(crate) fn handed_in(&mut self) {
+        if let Some(fate) = &self.line.fate {
+            for entry in self.entries.iter_mut().filter(|entry| entry.goes_on()) {
+                self.store.foresee(entry.stream().id, entry.keep(), fate);
+            }
+            self.ticket = None;
+        }
+    }
+
+    pub(crate) fn committed(&mut self, committed: &Committed) {
+        if committed.duplicate {
+            return;
+        }
+        for entry in self.entries.iter_mut().filter(|entry| entry.changed()) {
+            self.store.remember(entry.stream().id, entry.keep());
+        }
+    }
+}
+
+impl Drop for Finish {
+    /// However it went, also where nobody waits for that any more.
+    fn drop(&mut self) {
+        if let Some(fate) = &self.line.fate {
+            let foreseen = self.entries.iter().filter(|entry| entry.goes_on());
+            foreseen.for_each(|entry| self.store.unsee(entry.stream().id, fate));
         }
     }
 }
@@ -316,6 +360,8 @@ struct Tracked<A: Aggregate> {
     before: Version,
     loaded: Loaded<A>,
     events: Vec<A::Event>,
+    /// The state once nothing is decided any more.
+    kept: Option<Kept>,
 }
 
 impl<A: Aggregate> Tracked<A> {
@@ -333,8 +379,14 @@ impl<A: Aggregate> Tracked<A> {
 trait Entry: Send + Sync {
     fn stream(&self) -> StreamId;
     fn cached(&self) -> bool;
+    /// The append it rests on, if that is not written yet.
+    fn follows(&self) -> Option<&Fate>;
+    fn changed(&self) -> bool;
+    /// Whether it changed and others may be asking for it: nobody knows a new one's id.
+    fn goes_on(&self) -> bool;
     fn append(&self) -> StreamAppend;
-    fn remember(&self, store: &Store);
+    /// The state, which is not looked at here any more.
+    fn keep(&mut self) -> Kept;
     fn any(&self) -> &dyn Any;
     fn any_mut(&mut self) -> &mut dyn Any;
 }
@@ -348,6 +400,18 @@ impl<A: Aggregate> Entry for Tracked<A> {
         self.loaded.cached
     }
 
+    fn follows(&self) -> Option<&Fate> {
+        self.loaded.follows.as_ref()
+    }
+
+    fn changed(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    fn goes_on(&self) -> bool {
+        self.before.0 > 0 && self.changed()
+    }
+
     fn append(&self) -> StreamAppend {
         let subject = self.loaded.state.subject();
         StreamAppend {
@@ -358,10 +422,13 @@ impl<A: Aggregate> Entry for Tracked<A> {
         }
     }
 
-    fn remember(&self, store: &Store) {
-        if !self.events.is_empty() {
-            store.remember(self.stream.id, Loaded { cached: true, ..self.loaded.clone() });
-        }
+    fn keep(&mut self) -> Kept {
+        let kept = self.kept.get_or_insert_with(|| {
+            let Loaded { state, version, edited, cached, .. } = &mut self.loaded;
+            let (version, edited, cached) = (*version, *edited, *cached);
+            Loaded { state: std::mem::take(state), version, edited, cached, follows: None }.into()
+        });
+        kept.clone()
     }
 
     fn any(&self) -> &dyn Any {

@@ -158,7 +158,8 @@ pub struct Committed {
 /// where a repetition with the same command id finds out.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AppendError {
-    /// Streams have moved on; their present versions.
+    /// Streams have moved on; their present versions. None if it followed an append that came to
+    /// nothing.
     #[error("the stream has other events than the decision was based on")]
     Conflict(Vec<(Uuid, Version)>),
     /// Somebody else holds a unique value.

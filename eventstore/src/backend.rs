@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use crate::{
+    ahead::Line,
     append::{Claim, CommandKey, Expected},
     event::{Fact, Stored},
     scan::Span,
@@ -104,6 +105,7 @@ pub(crate) struct Sealed {
     pub(crate) shred: Vec<KeyId>,
     pub(crate) events: Vec<SealedEvent>,
     pub(crate) meta: SealedMeta,
+    pub(crate) line: Line,
 }
 
 /// A subject's first key, wrapped by the master key.
@@ -155,7 +157,7 @@ pub(crate) enum Verdict {
     Duplicate(CommandRecord),
     /// The command id stands for another request.
     Reused,
-    /// Present versions of the streams that did not match.
+    /// Present versions of the streams that did not match; none if what it follows was not written.
     Conflict(Vec<(Uuid, Version)>),
     /// The scope of a unique value held by somebody else.
     ClaimTaken(String),
@@ -209,7 +211,8 @@ pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, Unavailable>>;
 
 /// A place that keeps the log.
 pub(crate) trait Backend: Send + Sync + 'static {
-    /// Writes appends that touch disjoint things, all at once; one verdict each.
+    /// Writes appends that touch disjoint things, or each the streams of the one it follows, all at
+    /// once; one verdict each.
     fn append<'a>(&'a self, batch: &'a [Arc<Sealed>]) -> Answer<'a, Vec<Verdict>>;
     /// The facts of streams after given versions; those of one stream in order.
     fn load<'a>(&'a self, wanted: &'a [(Uuid, Version)]) -> Answer<'a, Vec<Fact>>;

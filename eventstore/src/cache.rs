@@ -15,6 +15,8 @@ use domain::kernel::{Aggregate, Version};
 use lru::LruCache;
 use uuid::Uuid;
 
+use crate::ahead::Fate;
+
 /// How many states are held.
 const HELD: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");
 /// For how long a state is brought up to date before it is made anew.
@@ -31,14 +33,42 @@ pub struct Loaded<A> {
     pub edited: Version,
     /// Whether it came from memory and may be behind the log.
     pub cached: bool,
+    /// The append that leads to it, where that is not written yet.
+    pub follows: Option<Fate>,
+}
+
+/// A state as it is held in memory, of whatever aggregate.
+#[derive(Clone)]
+pub struct Kept {
+    version: Version,
+    edited: Version,
+    state: Arc<dyn Any + Send + Sync>,
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kept({})", self.version)
+    }
+}
+
+impl<A: Aggregate> From<Loaded<A>> for Kept {
+    fn from(Loaded { state, version, edited, .. }: Loaded<A>) -> Self {
+        Self { version, edited, state: Arc::new(state) }
+    }
+}
+
+impl Kept {
+    /// The state, if it is of this aggregate.
+    pub(crate) fn loaded<A: Aggregate>(&self, follows: Option<Fate>) -> Option<Loaded<A>> {
+        let state = self.state.downcast_ref::<A>()?.clone();
+        Some(Loaded { state, version: self.version, edited: self.edited, cached: true, follows })
+    }
 }
 
 struct Entry {
     /// When it was made from the log; what has happened since was added to it.
     since: Instant,
-    version: Version,
-    edited: Version,
-    state: Arc<dyn Any + Send + Sync>,
+    kept: Kept,
 }
 
 pub(crate) struct States {
@@ -51,28 +81,26 @@ impl States {
     }
 
     pub(crate) fn get<A: Aggregate>(&self, id: Uuid, now: Instant) -> Option<Loaded<A>> {
-        let (version, edited, state) = {
+        let kept = {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             let entry = held.get(&id)?;
             if entry.is_old(now) {
                 held.pop(&id);
                 return None;
             }
-            (entry.version, entry.edited, entry.state.clone())
+            entry.kept.clone()
         };
-        let state = state.downcast_ref::<A>()?.clone();
-        Some(Loaded { state, version, edited, cached: true })
+        kept.loaded(None)
     }
 
-    pub(crate) fn put<A: Aggregate>(&self, id: Uuid, loaded: Loaded<A>, now: Instant) {
+    pub(crate) fn put(&self, id: Uuid, kept: Kept, now: Instant) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let Loaded { state, version, edited, .. } = loaded;
         let known = held.peek(&id);
         // Two callers may finish out of order; the newer state stays.
-        if known.is_none_or(|known| known.version <= version) {
+        if known.is_none_or(|known| known.kept.version <= kept.version) {
             // It was made of the one it replaces, and may hold what that one did.
             let since = known.map_or(now, |known| known.since);
-            held.put(id, Entry { since, version, edited, state: Arc::new(state) });
+            held.put(id, Entry { since, kept });
         }
         // The last in line is what nobody has asked for the longest. Two at a time: what has gone out
         // of use is dropped faster than anything comes.
@@ -148,9 +176,9 @@ mod tests {
         }
     }
 
-    fn word(word: &'static str, version: i32) -> Loaded<Word> {
+    fn word(word: &'static str, version: i32) -> Kept {
         let version = Version(version);
-        Loaded { state: Word(word), version, edited: version, cached: false }
+        Kept { version, edited: version, state: Arc::new(Word(word)) }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 mod activity;
 mod admission;
+mod ahead;
 mod append;
 mod backend;
 mod cache;
@@ -34,11 +35,12 @@ mod writer;
 mod tests;
 
 pub use activity::{Activity, BOUNDS, Durations, Outcome};
+pub use ahead::{Fate, Line};
 pub use append::{
     Append, AppendError, Claim, CommandKey, Committed, Expected, Meta, NewEvent, StreamAppend,
 };
 pub use backend::{CommandRecord, Filter, Unavailable};
-pub use cache::Loaded;
+pub use cache::{Kept, Loaded};
 pub use canonical::canonical;
 pub use codec::{Undecodable, decode, encode};
 pub use event::{Opened, Stored};

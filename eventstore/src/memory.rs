@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 use uuid::Uuid;
 
 use crate::{
+    ahead::{Fate, Line},
     append::Expected,
     backend::{Answer, Backend, CommandRecord, Filter, Sealed, Unavailable, Verdict},
     event::{Fact, Stored},
@@ -86,10 +87,11 @@ impl Log {
         until.is_none_or(|until| until > at).then_some(*owner)
     }
 
-    fn append(&mut self, append: &Sealed) -> Verdict {
+    /// Writes an append, unless it follows one that was not written.
+    fn append(&mut self, append: &Sealed, follows_void: bool) -> Verdict {
         let last = self.events.last().map(|event| event.envelope.recorded_at);
         let at = last.map_or_else(now, |last| last.max(now()));
-        if let Some(refusal) = self.judge(append, at) {
+        if let Some(refusal) = self.judge(append, follows_void, at) {
             return refusal;
         }
         let head = self.head();
@@ -132,14 +134,17 @@ impl Log {
         Verdict::Committed { first, last, recorded_at: at, versions }
     }
 
-    /// In this order: command, versions, claims, keys.
-    fn judge(&self, append: &Sealed, at: Timestamp) -> Option<Verdict> {
+    /// In this order: command, what it follows, versions, claims, keys.
+    fn judge(&self, append: &Sealed, follows_void: bool, at: Timestamp) -> Option<Verdict> {
         if let Some(record) = self.commands.get(&(append.command.tenant, append.command.id)) {
             return Some(if record.digest == append.command.digest {
                 Verdict::Duplicate(record.clone())
             } else {
                 Verdict::Reused
             });
+        }
+        if follows_void {
+            return Some(Verdict::Conflict(Vec::new()));
         }
         let stale: Vec<_> = append
             .conditions
@@ -178,7 +183,17 @@ impl Log {
 impl Backend for Memory {
     fn append<'a>(&'a self, batch: &'a [Arc<Sealed>]) -> Answer<'a, Vec<Verdict>> {
         let mut log = self.log();
-        let verdicts = batch.iter().map(|append| log.append(append)).collect();
+        let mut refused: Vec<&Fate> = Vec::new();
+        let mut verdicts = Vec::with_capacity(batch.len());
+        for append in batch {
+            let Line { fate, follows } = &append.line;
+            let void = |fate: &Fate| fate.is_void() || refused.iter().any(|void| fate.same(void));
+            let verdict = log.append(append, follows.iter().any(void));
+            if !matches!(verdict, Verdict::Committed { .. }) {
+                refused.extend(fate);
+            }
+            verdicts.push(verdict);
+        }
         async { Ok(verdicts) }.boxed()
     }
 

@@ -9,6 +9,7 @@ use domain::kernel::{KeyId, Version, micros};
 use uuid::Uuid;
 
 use crate::{
+    ahead::Line,
     append::{Append, AppendError, Expected, Meta, NewEvent},
     backend::{Condition, NewKey, Sealed, SealedEvent, SealedMeta, Unavailable},
     keyring::Keys,
@@ -74,7 +75,12 @@ pub(crate) fn begins(append: &Append, key: KeyId) -> bool {
 }
 
 /// Numbers the events and seals what is personal in them.
-pub(crate) fn seal(append: Append, keys: &Keys, makes: Vec<NewKey>) -> Result<Sealed, AppendError> {
+pub(crate) fn seal(
+    append: Append,
+    line: Line,
+    keys: &Keys,
+    makes: Vec<NewKey>,
+) -> Result<Sealed, AppendError> {
     let uses = keys_used(&append);
     let meta = seal_meta(&append.meta, keys);
     let mut claims = append.claims;
@@ -91,6 +97,7 @@ pub(crate) fn seal(append: Append, keys: &Keys, makes: Vec<NewKey>) -> Result<Se
         shred: append.shred,
         events: Vec::new(),
         meta,
+        line,
     };
     for stream in append.streams {
         let count = i32::try_from(stream.events.len()).unwrap_or(i32::MAX);

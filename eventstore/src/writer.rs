@@ -76,21 +76,31 @@ impl Writer {
         self.counters.read()
     }
 
-    pub(crate) async fn append(&self, append: Arc<Sealed>) -> Result<Committed, Refused> {
+    /// Hands an append in, says so, and waits for its verdict.
+    pub(crate) async fn append(
+        &self,
+        append: Arc<Sealed>,
+        handed_in: impl FnOnce(),
+    ) -> Result<Committed, Refused> {
         let begun = Instant::now();
         let waiting = self.counters.wait();
-        let answer = self.hand_in(append).await;
+        let answer = self.hand_in(append, handed_in).await;
         drop(waiting);
         self.counters.answered(Outcome::of(&answer), begun.elapsed());
         answer
     }
 
-    async fn hand_in(&self, append: Arc<Sealed>) -> Result<Committed, Refused> {
+    async fn hand_in(
+        &self,
+        append: Arc<Sealed>,
+        handed_in: impl FnOnce(),
+    ) -> Result<Committed, Refused> {
         let (answer, verdict) = oneshot::channel();
         self.queue.try_send(Request { append, answer }).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => Refused::from(AppendError::Overloaded),
             mpsc::error::TrySendError::Closed(_) => Unavailable::stopped().into(),
         })?;
+        handed_in();
         let verdict = timeout(ANSWER, verdict).await.map_err(Unavailable::lost)?;
         verdict.unwrap_or_else(|_| Err(Unavailable::stopped().into()))
     }
@@ -224,6 +234,10 @@ fn settle(batch: Vec<Request>, verdicts: Vec<Verdict>, feed: &Feed) {
 }
 
 fn answer(request: Request, outcome: Result<Committed, Refused>) {
+    // Before the answer: whoever hears it may go on with what was foreseen.
+    if let Some(fate) = &request.append.line.fate {
+        fate.settle(outcome.as_ref().is_ok_and(|committed| !committed.duplicate));
+    }
     // The caller may have gone; what was recorded stays recorded.
     drop(request.answer.send(outcome));
 }

@@ -156,7 +156,7 @@ impl Server {
     /// what came after.
     pub(crate) fn missed<A: Aggregate>(&self, id: Uuid, before: Loaded<A>) {
         self.app.store.forget(id);
-        self.app.store.remember(id, before);
+        self.app.store.remember(id, before.into());
     }
 
     /// Takes every place of the hashing pool, for at least as long as one hash takes; ends when what

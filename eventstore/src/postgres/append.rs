@@ -1,6 +1,6 @@
 //! The one call that writes.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use domain::kernel::{KeyId, Position, TextEnum, Timestamp, Version};
 use sqlx::{
@@ -12,6 +12,7 @@ use sqlx::{
 use uuid::Uuid;
 
 use crate::{
+    ahead::Fate,
     append::Expected,
     backend::{Condition, Sealed, SealedMeta, Verdict},
 };
@@ -19,7 +20,7 @@ use crate::{
 /// Takes its lock, checks, numbers, writes and commits: one round trip.
 const APPEND: &str = "SELECT outcomes, last_positions, recorded_at, versions, stale, taken
   FROM eventstore.append_batch($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,
-       $19,$20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37,$38)";
+       $19,$20,$21,$22,$23,$24,$25,$26,$27,$28,$29,$30,$31,$32,$33,$34,$35,$36,$37,$38,$39,$40,$41)";
 
 /// The arguments of the call, column by column. A number of an append counts from 1.
 #[derive(Default)]
@@ -44,6 +45,9 @@ struct Columns<'a> {
     c_stream: Vec<Uuid>,
     c_expected: Vec<Option<i32>>,
     c_events: Vec<i32>,
+    c_ahead: Vec<i32>,
+    f_i: Vec<i32>,
+    f_after: Vec<i32>,
     u_i: Vec<i32>,
     u_scope: Vec<&'a str>,
     u_key: Vec<&'a str>,
@@ -70,7 +74,27 @@ impl<'a> Columns<'a> {
         for (append, i) in batch.iter().zip(1..) {
             columns.push(append, i);
         }
+        if batch.iter().any(|append| !append.line.follows.is_empty()) {
+            columns.push_line(batch);
+        }
         columns
+    }
+
+    /// Who follows whom, and what the streams have been given before in the same batch.
+    fn push_line(&mut self, batch: &[Arc<Sealed>]) {
+        for (append, i) in batch.iter().zip(1..) {
+            if let Some(after) = predecessor(append, batch) {
+                self.f_i.push(i);
+                self.f_after.push(after);
+            }
+        }
+        let mut given: HashMap<Uuid, i32> = HashMap::new();
+        let conditions = batch.iter().flat_map(|append| &append.conditions);
+        for (condition, ahead) in conditions.zip(&mut self.c_ahead) {
+            let given = given.entry(condition.stream).or_default();
+            *ahead = *given;
+            *given = given.saturating_add(condition.count);
+        }
     }
 
     fn push(&mut self, append: &'a Sealed, i: i32) {
@@ -100,6 +124,7 @@ impl<'a> Columns<'a> {
                 Expected::Any => None,
             });
             self.c_events.push(condition.count);
+            self.c_ahead.push(0);
         }
         self.push_events(append, i, conditions_before);
     }
@@ -145,6 +170,21 @@ impl<'a> Columns<'a> {
             self.e_key.push(event.key.map(Into::into));
         }
     }
+}
+
+/// The number of the append of a batch that another one is written after, 0 if that came to nothing
+/// before; none if it follows nothing, or nothing but what is written.
+fn predecessor(append: &Sealed, batch: &[Arc<Sealed>]) -> Option<i32> {
+    let follows = &append.line.follows;
+    if follows.iter().any(Fate::is_void) {
+        return Some(0);
+    }
+    let number = |fate: &Fate| {
+        let fates = batch.iter().map(|append| append.line.fate.as_ref());
+        fates.zip(1..).find_map(|(own, i)| own.is_some_and(|own| own.same(fate)).then_some(i))
+    };
+    // Where there are several, it is the same one: admission sees to that.
+    follows.iter().find_map(number)
 }
 
 /// JSON that is written already, as a value of the column type `json`.
@@ -210,6 +250,7 @@ impl Answer {
                 "committed" => Some(committed(append, &found, last, self.recorded_at)),
                 "duplicate" => None,
                 "command_reused" => Some(Verdict::Reused),
+                "follows_void" => Some(Verdict::Conflict(Vec::new())),
                 "conflict" => Some(conflict(append, &found)),
                 "claim_taken" => {
                     let (claim, _) = append.claims.iter().zip(taken).find(|(_, taken)| *taken)?;
@@ -242,7 +283,7 @@ fn conflict(append: &Sealed, found: &[(i32, bool)]) -> Verdict {
     Verdict::Conflict(stale.map(|(c, (version, _))| (c.stream, Version(*version))).collect())
 }
 
-/// Writes a batch of disjoint appends; `None` for a command that was recorded before.
+/// Writes a batch as admission lets it through; `None` for a command that was recorded before.
 pub(super) async fn append(
     connection: &mut PgConnection,
     batch: &[Arc<Sealed>],
@@ -269,6 +310,9 @@ pub(super) async fn append(
         .bind(c.c_stream)
         .bind(c.c_expected)
         .bind(c.c_events)
+        .bind(c.c_ahead)
+        .bind(c.f_i)
+        .bind(c.f_after)
         .bind(c.u_i)
         .bind(c.u_scope)
         .bind(c.u_key)

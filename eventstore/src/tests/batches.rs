@@ -2,7 +2,8 @@
 //!
 //! The same queue goes through admission to PostgreSQL in batches, and one by one, in the order
 //! admission chose, to a second PostgreSQL and to memory: verdicts and tables must be equal. One
-//! by one in the order of the queue, the verdicts must be the same but for the positions.
+//! by one in the order of the queue, the verdicts must be the same but for the positions. What an
+//! append follows is settled before it is asked one by one, and is with it in a batch.
 
 use std::{
     cell::Cell,
@@ -24,6 +25,7 @@ use uuid::Uuid;
 use super::{command, sealed};
 use crate::{
     Memory, Postgres, admission,
+    ahead::{Fate, Line},
     append::{Claim, Expected},
     backend::{Backend, Condition, NewKey, Sealed, Verdict},
     event::Stored,
@@ -45,6 +47,8 @@ struct Step {
     makes: bool,
     shred: Option<u8>,
     foreign: bool,
+    /// How far back in the queue the append is that it follows.
+    follows: Option<usize>,
 }
 
 /// From whom to whom, and whether it has lapsed where it lapses at all.
@@ -52,7 +56,7 @@ type Change = (Option<u8>, Option<u8>, Option<bool>);
 
 fn step() -> impl Strategy<Value = Step> {
     let rarely = |odds| proptest::bool::weighted(odds);
-    let part = (option::of(0..4_i32), 0..3_i32);
+    let part = (option::weighted(0.3, 0..3_i32), 0..3_i32);
     let claim = (option::of(0..2_u8), option::of(0..2_u8), option::of(any::<bool>()));
     (
         option::weighted(0.3, 0..8_u8),
@@ -63,17 +67,21 @@ fn step() -> impl Strategy<Value = Step> {
         rarely(0.3),
         option::weighted(0.1, 0..KEYS),
         rarely(0.1),
+        option::weighted(0.5, 0..3_usize),
     )
-        .prop_map(|(command, digest, streams, claims, uses, makes, shred, foreign)| Step {
-            command,
-            digest,
-            streams,
-            claims,
-            uses,
-            makes,
-            shred,
-            foreign,
-        })
+        .prop_map(
+            |(command, digest, streams, claims, uses, makes, shred, foreign, follows)| Step {
+                command,
+                digest,
+                streams,
+                claims,
+                uses,
+                makes,
+                shred,
+                foreign,
+                follows,
+            },
+        )
 }
 
 /// Ids of one case: others share the database.
@@ -101,7 +109,35 @@ impl Case {
         format!("{}-{number}", self.0)
     }
 
-    fn append(self, step: &Step, index: u8) -> Arc<Sealed> {
+    /// The appends of some steps, each with a fate of its own.
+    fn queue(self, steps: &[Step]) -> Vec<(usize, Arc<Sealed>)> {
+        let mut queue: Vec<(usize, Arc<Sealed>)> = Vec::new();
+        let mut before: Vec<Step> = Vec::new();
+        for (step, index) in steps.iter().zip(0..) {
+            let mut step = step.clone();
+            let mut line = Line { fate: Some(Fate::default()), follows: Vec::new() };
+            if let Some(back) = step.follows
+                && let (Some(other), Some((_, append))) =
+                    (before.iter().nth_back(back), queue.iter().nth_back(back))
+            {
+                // It knows what the one before it leaves.
+                let left = other.streams.iter().filter(|(_, (_, count))| *count > 0);
+                let left = left.map(|(stream, (expected, count))| {
+                    let own = step.streams.get(stream).map_or(1, |(_, own)| *own);
+                    (*stream, (expected.map(|version| version + count), own))
+                });
+                let left: Vec<_> = left.collect();
+                step.streams.extend(left);
+                line.follows.extend(append.line.fate.clone());
+            }
+            let append = Sealed { line, ..self.append(&step, index) };
+            queue.push((queue.len(), Arc::new(append)));
+            before.push(step);
+        }
+        queue
+    }
+
+    fn append(self, step: &Step, index: u8) -> Sealed {
         let number = step.command.unwrap_or(100 + index);
         let condition = |(stream, (expected, count)): (&u8, &(Option<i32>, i32))| Condition {
             tenant: self.tenant(),
@@ -127,7 +163,7 @@ impl Case {
             .map(|key| NewKey { id: self.key(key), wrapped: vec![key, index] });
         sealed.makes.extend(made);
         sealed.shred.extend(step.shred.map(|key| self.key(key)));
-        Arc::new(sealed)
+        sealed
     }
 }
 
@@ -218,12 +254,49 @@ async fn tables(pool: &PgPool, case: Case, base: Position) -> Vec<String> {
     rows
 }
 
-async fn one_by_one(backend: &dyn Backend, queue: &[(usize, Arc<Sealed>)]) -> Vec<Verdict> {
-    let mut verdicts = Vec::new();
-    for (_, append) in queue {
-        verdicts.extend(backend.append(std::slice::from_ref(append)).await.unwrap());
+/// Writes a batch, and lets those that follow know.
+async fn write(backend: &dyn Backend, batch: &[Arc<Sealed>]) -> Vec<Verdict> {
+    let verdicts = backend.append(batch).await.unwrap();
+    for (append, verdict) in batch.iter().zip(&verdicts) {
+        let is_written = matches!(verdict, Verdict::Committed { .. });
+        append.line.fate.iter().for_each(|fate| fate.settle(is_written));
     }
     verdicts
+}
+
+/// Writes the steps of a case one by one, in this order.
+async fn one_by_one(
+    backend: &dyn Backend,
+    queue: &[(usize, Arc<Sealed>)],
+    order: impl IntoIterator<Item = usize>,
+) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    for number in order {
+        verdicts.extend(write(backend, std::slice::from_ref(&queue[number].1)).await);
+    }
+    verdicts
+}
+
+/// Writes the steps of a case in batches; answers their order, and how many were written with one
+/// they follow.
+async fn in_batches(
+    backend: &dyn Backend,
+    queue: Vec<(usize, Arc<Sealed>)>,
+) -> (Vec<usize>, Vec<Verdict>, usize) {
+    let mut waiting = VecDeque::from(queue);
+    let (mut order, mut verdicts, mut together) = (Vec::new(), Vec::new(), 0);
+    while !waiting.is_empty() {
+        let batch = admission::admit(&mut waiting, admission::MOST, |(_, append)| append);
+        let appends: Vec<_> = batch.iter().map(|(_, append)| append.clone()).collect();
+        let follow: Vec<_> =
+            appends.iter().map(|a| a.line.follows.iter().any(Fate::is_open)).collect();
+        let written = write(backend, &appends).await;
+        let is_written = |verdict: &Verdict| matches!(verdict, Verdict::Committed { .. });
+        together += follow.iter().zip(&written).filter(|(f, v)| **f && is_written(v)).count();
+        verdicts.extend(written);
+        order.extend(batch.iter().map(|(number, _)| *number));
+    }
+    (order, verdicts, together)
 }
 
 struct Bed {
@@ -241,31 +314,27 @@ impl Bed {
         Self { batched: place().await, single: place().await }
     }
 
-    async fn try_case(&self, case: Case, steps: &[Step]) {
-        let appends = steps.iter().zip(0..).map(|(step, index)| case.append(step, index));
-        let queue: Vec<_> = appends.enumerate().collect();
+    /// Answers how many appends were written in one batch with one they follow.
+    async fn try_case(&self, case: Case, steps: &[Step]) -> usize {
         let (batched, single) = (&self.batched.1, &self.single.1);
-        let (in_order, in_queue) = (Memory::new(), Memory::new());
+        let (in_order, in_queue, in_memory) = (Memory::new(), Memory::new(), Memory::new());
         let offered = [0, 1].map(|key| (case.key(key), vec![key]));
-        let all: [&dyn Backend; 4] = [batched, single, &in_order, &in_queue];
+        let all: [&dyn Backend; 5] = [batched, single, &in_order, &in_queue, &in_memory];
         for backend in all {
             backend.keys(&[], &offered).await.unwrap();
         }
         let bases = (batched.head().await.unwrap(), single.head().await.unwrap());
 
-        let mut waiting = VecDeque::from(queue.clone());
-        let (mut order, mut verdicts) = (Vec::new(), Vec::new());
-        while !waiting.is_empty() {
-            let batch = admission::admit(&mut waiting, admission::MOST, |(_, append)| append);
-            let appends: Vec<_> = batch.iter().map(|(_, append)| append.clone()).collect();
-            verdicts.extend(batched.append(&appends).await.unwrap());
-            order.extend(batch);
-        }
+        // Each has appends of its own: their fates differ while they are written.
+        let (order, verdicts, together) = in_batches(batched, case.queue(steps)).await;
         let verdicts: Vec<_> = verdicts.into_iter().map(|v| plain(v, bases.0)).collect();
-        let singly = one_by_one(single, &order).await;
+        let (same, memory, _) = in_batches(&in_memory, case.queue(steps)).await;
+        let memory: Vec<_> = memory.into_iter().map(|v| plain(v, Position(0))).collect();
+        assert_eq!((&order, &verdicts), (&same, &memory), "batches of PostgreSQL and of memory");
+        let singly = one_by_one(single, &case.queue(steps), order.clone()).await;
         let singly: Vec<_> = singly.into_iter().map(|v| plain(v, bases.1)).collect();
         assert_eq!(verdicts, singly, "batches against one by one");
-        let memory = one_by_one(&in_order, &order).await;
+        let memory = one_by_one(&in_order, &case.queue(steps), order.clone()).await;
         let memory: Vec<_> = memory.into_iter().map(|v| plain(v, Position(0))).collect();
         assert_eq!(verdicts, memory, "PostgreSQL against memory");
 
@@ -278,12 +347,13 @@ impl Bed {
         let rows = tables(&self.batched.0.pool, case, bases.0).await;
         assert_eq!(rows, tables(&self.single.0.pool, case, bases.1).await);
 
-        let mut admitted: Vec<_> = order.iter().map(|(n, _)| *n).zip(verdicts).collect();
+        let mut admitted: Vec<_> = order.into_iter().zip(verdicts).collect();
         admitted.sort_by_key(|(n, _)| *n);
         let admitted: Vec<_> = admitted.into_iter().map(|(_, v)| bare(v)).collect();
-        let queued = one_by_one(&in_queue, &queue).await;
+        let queued = one_by_one(&in_queue, &case.queue(steps), 0..steps.len()).await;
         let queued: Vec<_> = queued.into_iter().map(|v| bare(plain(v, Position(0)))).collect();
         assert_eq!(admitted, queued, "nothing overtakes what it touches");
+        together
     }
 }
 
@@ -292,12 +362,14 @@ fn a_batch_equals_its_appends_made_one_by_one() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let bed = runtime.block_on(Bed::new());
     let config = Config { cases: 96, failure_persistence: None, ..Config::default() };
-    let number = Cell::new(0);
+    let (number, together) = (Cell::new(0), Cell::new(0));
     TestRunner::new(config)
         .run(&vec(step(), 1..24), |steps| {
             number.set(number.get() + 1);
-            runtime.block_on(bed.try_case(Case(number.get()), &steps));
+            let case = bed.try_case(Case(number.get()), &steps);
+            together.set(together.get() + runtime.block_on(case));
             Ok(())
         })
         .unwrap();
+    assert!(together.get() > 30, "{} were written with what they follow", together.get());
 }

@@ -12,6 +12,7 @@ use domain::kernel::{Actor, KeyId, TenantId, testing::at};
 use uuid::Uuid;
 
 use crate::{
+    ahead::Line,
     append::CommandKey,
     backend::{Condition, Sealed, SealedEvent, SealedMeta},
 };
@@ -54,6 +55,7 @@ pub(crate) fn sealed(
             request_key: None,
             occurred_at: at(0),
         },
+        line: Line::default(),
     }
 }
 

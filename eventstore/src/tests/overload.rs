@@ -119,7 +119,7 @@ impl Backend for Gate {
 /// Hands an append in and does not stay for the answer.
 fn hand_in(writer: &Writer, id: u128) -> Option<Result<Committed, Refused>> {
     let command = command(TenantId::PLATFORM, id, 0);
-    writer.append(Arc::new(sealed(command, Vec::new(), None))).now_or_never()
+    writer.append(Arc::new(sealed(command, Vec::new(), None)), || {}).now_or_never()
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn a_full_line_refuses_and_drains_again() {
     let command = command(TenantId::PLATFORM, 0xffff, 0);
     let last = loop {
         let append = Arc::new(sealed(command, Vec::new(), None));
-        match writer.append(append).await {
+        match writer.append(append, || {}).await {
             Err(Refused::Told(AppendError::Overloaded)) => tokio::task::yield_now().await,
             outcome => break outcome,
         }

@@ -4,6 +4,7 @@
 //! each time, and how the machine interleaves the tasks stays its own affair, so a failure may need
 //! some repetitions of its seed.
 
+mod ahead;
 mod clock;
 mod disconnect;
 mod disk;
@@ -103,6 +104,12 @@ pub const TRIALS: &[Trial] = &[
         run: |terms| linear::run(terms.seed, terms.scale).boxed(),
     },
     Trial {
+        name: "ahead",
+        shows: "commands of one stream decided ahead of the log: none rests on what never happened",
+        seeds: 3,
+        run: |terms| ahead::run(terms.seed, terms.scale).boxed(),
+    },
+    Trial {
         name: "t10",
         shows: "slow commits, rollbacks, an idle transaction: readers see one order without gap",
         seeds: 2,
@@ -122,7 +129,7 @@ pub const TRIALS: &[Trial] = &[
     },
     Trial {
         name: "followers-silent",
-        shows: "answers to policies and letters swallowed: they go on by themselves",
+        shows: "answers to policies, letters and tables swallowed: they go on by themselves",
         seeds: 1,
         run: |terms| followers::silence::run(terms.seed, terms.scale).boxed(),
     },

@@ -17,6 +17,7 @@ faults::short! { TRIALS, abreast:
     clock = "t5",
     duplicates = "t6",
     linear = "t8",
+    ahead = "ahead",
     order = "t10",
     lease = "lease",
     followers = "followers",

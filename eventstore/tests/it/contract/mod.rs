@@ -1,5 +1,6 @@
 //! What every place that keeps the log does alike. Each test takes a store and knows not whose.
 
+mod ahead;
 mod append;
 mod claims;
 mod codec;
@@ -41,6 +42,8 @@ on_both! {
         what_is_appended_reads_back_exactly, versions_are_checked_and_told,
         any_version_will_do, several_streams_all_or_nothing, streams_that_are_only_checked,
         a_stream_has_one_tenant_and_one_category, what_breaks_a_rule_is_refused;
+    ahead: a_row_of_appends_is_written_together, who_follows_what_is_refused_is_refused,
+        a_repetition_that_follows_hears_the_first_answer, only_deciders_see_what_is_foreseen;
     commands: a_repetition_hears_the_first_answer, an_id_stands_for_one_request,
         a_refused_command_may_be_repeated, no_events_still_record_the_command,
         checks_come_in_order;

@@ -30,8 +30,8 @@ pub(super) async fn a_state_is_loaded_and_kept(store: Store) {
     let text = "c".to_owned();
     let next = Loaded { version: Version(3), state: Note { text, ..new.state.clone() }, ..new };
     put(&store, stream, written("c")).await;
-    store.remember(stream, next);
-    store.remember(stream, first);
+    store.remember(stream, next.into());
+    store.remember(stream, first.into());
     let kept = store.load::<Note>(stream).await.unwrap();
     assert_eq!((kept.version, &*kept.state.text), (Version(3), "c"), "the newer one stays");
     store.forget(stream);

@@ -1,5 +1,7 @@
 //! The event store as the rest of the platform sees it: one handle over a backend.
 
+mod states;
+
 use std::{
     collections::HashSet,
     sync::{
@@ -9,29 +11,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::kernel::{Aggregate, DomainEvent, KeyId, Position, StreamId, TenantId, Version};
+use domain::kernel::{KeyId, Position, TenantId, Version};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
     activity::Activity,
+    ahead::{Line, Outlook},
     append::{Append, AppendError, Committed},
     backend::{Backend, CommandRecord, Filter, NewKey, Unavailable},
-    cache::{Loaded, States},
-    codec::{self, Undecodable},
-    event::{Fact, Opened, Stored},
+    cache::States,
+    event::{Opened, Stored},
     feed::Feed,
     keyring::{KeyFailure, Keyring, Keys, MasterKey},
     loader::Loader,
     memory::Memory,
     postgres::Postgres,
     prepare,
-    queue::{Queues, Ticket},
+    queue::Queues,
     scan::Scan,
     seal,
     subscribe::{POLL, Subscription},
     writer::{Refused, Writer},
 };
+
+pub use states::LoadError;
 
 /// Events read at most because of one hint.
 const NEWS: i64 = 1_000;
@@ -50,6 +54,7 @@ struct Inner {
     writer: Writer,
     loader: Loader,
     states: States,
+    outlook: Outlook,
     queues: Queues,
     /// Whether appends are refused because room is short.
     full: AtomicBool,
@@ -73,20 +78,6 @@ enum Strangers {
     Made,
     /// The log is asked for them first.
     AskedFor,
-}
-
-/// Why an aggregate cannot be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The log cannot be reached.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-    /// One of its events cannot be understood: deciding on a guess is worse than refusing.
-    #[error(transparent)]
-    Undecodable(#[from] Undecodable),
-    /// Too many wait for the same aggregate.
-    #[error("too many commands are waiting for {0}")]
-    Overloaded(StreamId),
 }
 
 impl Store {
@@ -117,6 +108,7 @@ impl Store {
             writer,
             loader,
             states: States::new(),
+            outlook: Outlook::default(),
             queues: Queues::default(),
             full: AtomicBool::new(false),
         };
@@ -148,19 +140,35 @@ impl Store {
     /// # Errors
     /// See [`AppendError`]; every error but `Unavailable` means that nothing was recorded.
     pub async fn append(&self, append: Append) -> Result<Committed, AppendError> {
+        self.append_in_line(append, Line::default(), || {}).await
+    }
+
+    /// Records an append whose place among others under way is known, or says why not. `handed_in`
+    /// is called once nothing that is handed in from then on can overtake it, and before it is known
+    /// whether it is written: the moment to [foresee](Self::foresee) what it leads to.
+    ///
+    /// # Errors
+    /// As [`Self::append`]; [`AppendError::Conflict`] without versions if what it follows was not
+    /// written.
+    pub async fn append_in_line(
+        &self,
+        append: Append,
+        line: Line,
+        handed_in: impl FnOnce() + Send,
+    ) -> Result<Committed, AppendError> {
         prepare::check(&append)?;
         if self.is_full() {
             return Err(Unavailable::full(NoRoom).into());
         }
         let (keys, makes) = self.keys_for(&append, Strangers::Made).await?;
         let outcome = if makes.is_empty() {
-            self.write(append, keys, makes).await
+            self.write(append, line, (keys, makes), handed_in).await
         } else {
-            match self.write(append.clone(), keys, makes).await {
+            match self.write(append.clone(), line.clone(), (keys, makes), handed_in).await {
                 // The subject is older than it seemed, so what it has is sealed under its own key.
                 Err(Refused::KeyMade) => {
-                    let (keys, makes) = self.keys_for(&append, Strangers::AskedFor).await?;
-                    self.write(append, keys, makes).await
+                    let keys = self.keys_for(&append, Strangers::AskedFor).await?;
+                    self.write(append, line, keys, || {}).await
                 }
                 outcome => outcome,
             }
@@ -174,13 +182,14 @@ impl Store {
     async fn write(
         &self,
         append: Append,
-        mut keys: Keys,
-        makes: Vec<NewKey>,
+        line: Line,
+        (mut keys, makes): (Keys, Vec<NewKey>),
+        handed_in: impl FnOnce(),
     ) -> Result<Committed, Refused> {
         let Inner { keyring, writer, states, .. } = &*self.inner;
         let since = Instant::now();
-        let sealed = Arc::new(prepare::seal(append, &keys, makes)?);
-        let outcome = writer.append(sealed.clone()).await;
+        let sealed = Arc::new(prepare::seal(append, line, &keys, makes)?);
+        let outcome = writer.append(sealed.clone(), handed_in).await;
         match &outcome {
             Ok(committed) => {
                 if !sealed.makes.is_empty() && !committed.duplicate {
@@ -198,77 +207,10 @@ impl Store {
         outcome
     }
 
-    /// The state of an aggregate: from memory if it is there, else from the log.
-    ///
-    /// # Errors
-    /// If the log cannot be reached or an event cannot be understood.
-    pub async fn load<A: Aggregate>(&self, id: Uuid) -> Result<Loaded<A>, LoadError> {
-        match self.inner.states.get::<A>(id, Instant::now()) {
-            Some(loaded) => Ok(loaded),
-            None => self.load_fresh(id).await,
-        }
-    }
-
-    /// The state of an aggregate as the log has it now; a state in memory is brought up to date.
-    ///
-    /// # Errors
-    /// As [`Self::load`].
-    pub async fn load_fresh<A: Aggregate>(&self, id: Uuid) -> Result<Loaded<A>, LoadError> {
-        let known = self.inner.states.get::<A>(id, Instant::now());
-        let mut loaded = known.unwrap_or_else(|| Loaded {
-            state: A::default(),
-            version: Version(0),
-            edited: Version(0),
-            cached: false,
-        });
-        loaded.cached = false;
-        let facts = self.inner.loader.load(id, loaded.version).await?;
-        // The id of something of another kind is the id of none of this kind.
-        let category = <A::Event as DomainEvent>::CATEGORY;
-        if facts.first().is_some_and(|first| *first.category != *category) {
-            return Ok(loaded);
-        }
-        let sealed = facts.iter().filter(|fact| seal::is_personal(&fact.payload));
-        let keys = self.keys_of(sealed.filter_map(|fact| fact.key_id).collect()).await?;
-        for Fact { event_id, version, name, schema_version, key_id, payload, .. } in &facts {
-            let clear = open(payload, *event_id, *key_id, &keys);
-            let event: A::Event =
-                codec::event(name, *schema_version, clear.as_deref().unwrap_or(payload))?;
-            loaded.version = *version;
-            if event.edits() {
-                loaded.edited = *version;
-            }
-            loaded.state = loaded.state.evolve(&event);
-        }
-        if loaded.version.0 > 0 {
-            self.inner.states.put(id, loaded.clone(), Instant::now());
-        }
-        Ok(loaded)
-    }
-
-    /// Keeps the state that follows a successful append.
-    pub fn remember<A: Aggregate>(&self, id: Uuid, loaded: Loaded<A>) {
-        self.inner.states.put(id, loaded, Instant::now());
-    }
-
-    /// Drops a state from memory, so that it is loaded from the log: for who measures that.
-    pub fn forget(&self, id: Uuid) {
-        self.inner.states.forget(id);
-    }
-
     /// What its writer has done since it was opened.
     #[must_use]
     pub fn activity(&self) -> Activity {
         self.inner.writer.activity()
-    }
-
-    /// Waits in line for an aggregate. Hold at most one such ticket at a time: two callers with
-    /// more could wait for each other.
-    ///
-    /// # Errors
-    /// If too many wait already.
-    pub async fn ticket(&self, stream: StreamId) -> Result<Ticket, LoadError> {
-        self.inner.queues.wait(stream.id).await.ok_or(LoadError::Overloaded(stream))
     }
 
     /// Who holds a unique value.
