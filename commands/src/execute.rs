@@ -9,7 +9,7 @@ use crate::{
     caller::{Caller, Denied},
     context::Context,
     error::{CommandError, Refusal},
-    unit::Unit,
+    unit::{Sight, Unit},
 };
 
 /// How often a command is decided anew because others changed the same streams.
@@ -67,16 +67,16 @@ pub async fn execute<U: UseCase>(
     if let Err(denied) = use_case.authorise(&ctx.caller) {
         return refused(ctx, denied.into()).await;
     }
-    let mut fresh = false;
-    for _ in 0..MOST_ATTEMPTS {
-        let mut unit = Unit::new(ctx, fresh);
+    let mut sight = Sight::Guess;
+    for attempt in 1..=MOST_ATTEMPTS {
+        let mut unit = Unit::new(ctx, sight);
         let answer = match use_case.run(&mut unit).await {
             Ok(answer) => answer,
             // These may rest on a state that is out of date: look again before believing them.
             Err(Refusal::Rule(_) | Refusal::Denied(_) | Refusal::Stale { .. })
                 if unit.guessed() =>
             {
-                fresh = true;
+                sight = Sight::Log;
                 continue;
             }
             Err(refusal) => return refused(ctx, refusal).await,
@@ -89,7 +89,8 @@ pub async fn execute<U: UseCase>(
                 finish.committed(&committed);
                 return done(committed, Some(answer));
             }
-            Err(AppendError::Conflict(_)) => fresh = true,
+            Err(AppendError::Conflict(_)) if attempt < MOST_ATTEMPTS / 2 => sight = Sight::Newest,
+            Err(AppendError::Conflict(_)) => sight = Sight::Log,
             Err(AppendError::ClaimTaken { scope }) => return Err(CommandError::Taken { scope }),
             Err(AppendError::CommandReused) => return Err(CommandError::Reused),
             Err(AppendError::SubjectErased) => return Err(CommandError::SubjectErased),

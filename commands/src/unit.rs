@@ -25,7 +25,18 @@ pub struct Unit<'c> {
     claims: Vec<Claim>,
     shred: Vec<KeyId>,
     ticket: Option<Ticket>,
-    fresh: bool,
+    sight: Sight,
+}
+
+/// Where the states come from that a command is decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// What is foreseen, else what is remembered, else the log.
+    Guess,
+    /// What is foreseen, else the log: what was remembered was out of date.
+    Newest,
+    /// The log, once it is known what becomes of all that is foreseen: a refusal has to rest on it.
+    Log,
 }
 
 /// A loaded aggregate of a [`Unit`].
@@ -55,14 +66,14 @@ impl std::fmt::Debug for Unit<'_> {
 }
 
 impl<'c> Unit<'c> {
-    pub(crate) fn new(ctx: &'c Context, fresh: bool) -> Self {
+    pub(crate) fn new(ctx: &'c Context, sight: Sight) -> Self {
         Self {
             ctx,
             entries: Vec::new(),
             claims: Vec::new(),
             shred: Vec::new(),
             ticket: None,
-            fresh,
+            sight,
         }
     }
 
@@ -119,13 +130,18 @@ impl<'c> Unit<'c> {
     }
 
     async fn read<A: Aggregate>(&self, stream: StreamId) -> Result<Loaded<A>, Refusal> {
-        let store = &self.ctx.store;
-        let loaded = if self.fresh {
-            // What is handed in would be a guess once more.
-            store.settled(stream.id).await;
-            store.load_fresh::<A>(stream.id).await
-        } else {
-            store.load_ahead::<A>(stream.id).await
+        let (store, id) = (&self.ctx.store, stream.id);
+        let foreseen = match self.sight {
+            Sight::Guess | Sight::Newest => store.foreseen::<A>(id),
+            Sight::Log => {
+                store.settled(id).await.map_err(|fault| Refusal::Load(fault.into()))?;
+                None
+            }
+        };
+        let loaded = match (foreseen, self.sight) {
+            (Some(foreseen), _) => return Ok(foreseen),
+            (None, Sight::Guess) => store.load::<A>(id).await,
+            (None, Sight::Newest | Sight::Log) => store.load_fresh::<A>(id).await,
         };
         loaded.map_err(Refusal::Load)
     }
@@ -286,8 +302,7 @@ impl<'c> Unit<'c> {
                 follows.push(fate.clone());
             }
         }
-        // Whoever looks for the second time keeps others out, so that there is no third.
-        let goes_on = !self.fresh && self.entries.iter().any(|entry| entry.goes_on());
+        let goes_on = self.entries.iter().any(|entry| entry.goes_on());
         let line = Line { fate: goes_on.then(Fate::default), follows };
         let (store, ticket) = (self.ctx.store.clone(), self.ticket);
         (append, Finish { store, entries: self.entries, line, ticket })
@@ -308,7 +323,9 @@ impl<'c> Unit<'c> {
 
 /// An aggregate without a past.
 fn nothing<A: Aggregate>(cached: bool) -> Loaded<A> {
-    Loaded { state: A::default(), version: Version(0), edited: Version(0), cached, follows: None }
+    let mut nothing = Loaded::nothing();
+    nothing.cached = cached;
+    nothing
 }
 
 /// What is left to do for an append: let the next in line go once it is handed in, keep the states
@@ -331,7 +348,7 @@ impl Finish {
             for entry in self.entries.iter_mut().filter(|entry| entry.goes_on()) {
                 self.store.foresee(entry.stream().id, entry.keep(), fate);
             }
-            self.ticket = None;
+            self.ticket.iter_mut().for_each(Ticket::pass_on);
         }
     }
 
@@ -423,12 +440,9 @@ impl<A: Aggregate> Entry for Tracked<A> {
     }
 
     fn keep(&mut self) -> Kept {
-        let kept = self.kept.get_or_insert_with(|| {
-            let Loaded { state, version, edited, cached, .. } = &mut self.loaded;
-            let (version, edited, cached) = (*version, *edited, *cached);
-            Loaded { state: std::mem::take(state), version, edited, cached, follows: None }.into()
-        });
-        kept.clone()
+        let Self { kept, loaded, .. } = self;
+        let take = || std::mem::replace(loaded, Loaded::nothing()).into();
+        kept.get_or_insert_with(take).clone()
     }
 
     fn any(&self) -> &dyn Any {

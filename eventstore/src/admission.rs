@@ -17,7 +17,10 @@ use std::{
 use domain::kernel::TenantId;
 use uuid::Uuid;
 
-use crate::{ahead::Fate, backend::Sealed};
+use crate::{
+    ahead::{End, Fate},
+    backend::Sealed,
+};
 
 /// Most appends in one batch.
 pub(crate) const MOST: usize = 256;
@@ -115,7 +118,7 @@ struct Rows {
 
 impl Rows {
     fn place(&self, sealed: &Sealed) -> Place {
-        let mut open = sealed.line.follows.iter().filter(|fate| fate.is_open());
+        let mut open = sealed.line.follows.iter().filter(|fate| fate.end() == End::Open);
         let Some(first) = open.next() else { return Place::First };
         let is_it = |last: &Option<Fate>| last.as_ref().is_some_and(|last| last.same(first));
         match self.last.iter().position(is_it) {

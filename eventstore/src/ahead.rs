@@ -9,17 +9,21 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     pin::pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant},
 };
 
 use domain::kernel::Aggregate;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 use uuid::Uuid;
 
-use crate::cache::{Kept, Loaded};
+use crate::{
+    backend::Unavailable,
+    cache::{Kept, Loaded},
+};
+
+/// How long one waits for a fate. Meanwhile others wait behind.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What becomes of an append that is handed in.
 #[derive(Debug, Clone, Default)]
@@ -27,30 +31,36 @@ pub struct Fate(Arc<Told>);
 
 #[derive(Debug, Default)]
 struct Told {
-    end: AtomicU8,
+    is_written: OnceLock<bool>,
     news: Notify,
 }
 
-/// Nobody knows yet.
-const OPEN: u8 = 0;
-/// It is in the log.
-const WRITTEN: u8 = 1;
-/// It is not, or nobody can tell.
-const VOID: u8 = 2;
+/// How an append ended, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Nobody knows yet.
+    Open,
+    /// It is in the log.
+    Written,
+    /// It is not, or nobody can tell.
+    Void,
+}
 
 impl Fate {
-    /// Settles it.
-    pub(crate) fn settle(&self, is_written: bool) {
-        self.0.end.store(if is_written { WRITTEN } else { VOID }, Ordering::Release);
+    /// Settles it, once and for all.
+    fn settle(&self, is_written: bool) {
+        let _ = self.0.is_written.set(is_written);
         self.0.news.notify_waiters();
     }
 
-    pub(crate) fn is_open(&self) -> bool {
-        self.0.end.load(Ordering::Acquire) == OPEN
-    }
-
-    pub(crate) fn is_void(&self) -> bool {
-        self.0.end.load(Ordering::Acquire) == VOID
+    /// How it ended. The writer settles it while others look, so whoever tells all three ends apart
+    /// looks once.
+    pub(crate) fn end(&self) -> End {
+        match self.0.is_written.get() {
+            None => End::Open,
+            Some(true) => End::Written,
+            Some(false) => End::Void,
+        }
     }
 
     /// Whether it is that of the same append.
@@ -63,8 +73,32 @@ impl Fate {
         let mut news = pin!(self.0.news.notified());
         // From here on nothing is missed.
         news.as_mut().enable();
-        if self.is_open() {
+        if self.end() == End::Open {
             news.await;
+        }
+    }
+}
+
+/// The writer's duty to settle a fate. Whatever becomes of the writer, nobody waits for it for ever.
+#[derive(Debug)]
+pub(crate) struct Owed(Option<Fate>);
+
+impl Owed {
+    pub(crate) const fn new(fate: Option<Fate>) -> Self {
+        Self(fate)
+    }
+
+    pub(crate) fn settle(mut self, is_written: bool) {
+        if let Some(fate) = self.0.take() {
+            fate.settle(is_written);
+        }
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if let Some(fate) = &self.0 {
+            fate.settle(false);
         }
     }
 }
@@ -90,17 +124,20 @@ struct Foreseen {
 }
 
 impl Outlook {
-    /// The state that the last append to a stream leads to, unless that came to nothing.
-    pub(crate) fn get<A: Aggregate>(&self, stream: Uuid) -> Option<Loaded<A>> {
+    /// The state that the last append to a stream leads to, unless that came to nothing, or the state
+    /// is too old.
+    pub(crate) fn get<A: Aggregate>(&self, stream: Uuid, now: Instant) -> Option<Loaded<A>> {
         let (kept, fate) = {
             let states = self.states();
             let Foreseen { kept, fate } = states.get(&stream)?;
             (kept.clone(), fate.clone())
         };
-        if fate.is_void() {
-            return None;
-        }
-        kept.loaded(fate.is_open().then_some(fate))
+        let follows = match fate.end() {
+            End::Open => Some(fate),
+            End::Written => None,
+            End::Void => return None,
+        };
+        kept.loaded(follows).filter(|_| !kept.is_old(now))
     }
 
     pub(crate) fn put(&self, stream: Uuid, kept: Kept, fate: Fate) {
@@ -117,14 +154,41 @@ impl Outlook {
     }
 
     /// Waits until it is known what became of all that was handed in for a stream so far.
-    pub(crate) async fn settled(&self, stream: Uuid) {
+    ///
+    /// # Errors
+    /// If that takes so long that the log must be in trouble.
+    pub(crate) async fn settled(&self, stream: Uuid) -> Result<(), Unavailable> {
         let fate = self.states().get(&stream).map(|foreseen| foreseen.fate.clone());
-        if let Some(fate) = fate {
-            fate.settled().await;
-        }
+        let Some(fate) = fate else { return Ok(()) };
+        timeout(PATIENCE, fate.settled()).await.map_err(Unavailable::lost)
     }
 
     fn states(&self) -> MutexGuard<'_, HashMap<Uuid, Foreseen>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_fate_is_told_in_any_case() {
+        let (fate, stream) = (Fate::default(), Uuid::from_u128(1));
+        let (outlook, owed) = (Outlook::default(), Owed::new(Some(fate.clone())));
+        outlook.put(stream, Kept::of_nobody(), fate.clone());
+        let mut settled = Box::pin(outlook.settled(stream));
+        assert!(settled.as_mut().now_or_never().is_none());
+        // As by a writer that is gone.
+        drop(owed);
+        assert_eq!((settled.await, fate.end()), (Ok(()), End::Void));
+        fate.settle(true);
+        assert_eq!(fate.end(), End::Void, "once and for all");
+
+        outlook.put(stream, Kept::of_nobody(), Fate::default());
+        assert!(outlook.settled(stream).await.is_err_and(|fault| !fault.is_refusal()));
+        assert_eq!(outlook.settled(Uuid::from_u128(2)).await, Ok(()));
     }
 }

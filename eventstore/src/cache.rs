@@ -35,11 +35,29 @@ pub struct Loaded<A> {
     pub cached: bool,
     /// The append that leads to it, where that is not written yet.
     pub follows: Option<Fate>,
+    /// When it was made from the log; what has happened since was added to it.
+    since: Instant,
+}
+
+impl<A: Aggregate> Loaded<A> {
+    /// The state of what never happened.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self {
+            state: A::default(),
+            version: Version(0),
+            edited: Version(0),
+            cached: false,
+            follows: None,
+            since: Instant::now(),
+        }
+    }
 }
 
 /// A state as it is held in memory, of whatever aggregate.
 #[derive(Clone)]
 pub struct Kept {
+    since: Instant,
     version: Version,
     edited: Version,
     state: Arc<dyn Any + Send + Sync>,
@@ -52,8 +70,8 @@ impl std::fmt::Debug for Kept {
 }
 
 impl<A: Aggregate> From<Loaded<A>> for Kept {
-    fn from(Loaded { state, version, edited, .. }: Loaded<A>) -> Self {
-        Self { version, edited, state: Arc::new(state) }
+    fn from(Loaded { state, version, edited, since, .. }: Loaded<A>) -> Self {
+        Self { since, version, edited, state: Arc::new(state) }
     }
 }
 
@@ -61,18 +79,24 @@ impl Kept {
     /// The state, if it is of this aggregate.
     pub(crate) fn loaded<A: Aggregate>(&self, follows: Option<Fate>) -> Option<Loaded<A>> {
         let state = self.state.downcast_ref::<A>()?.clone();
-        Some(Loaded { state, version: self.version, edited: self.edited, cached: true, follows })
+        let Self { since, version, edited, .. } = *self;
+        Some(Loaded { state, version, edited, cached: true, follows, since })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_nobody() -> Self {
+        let version = Version(0);
+        Self { since: Instant::now(), version, edited: version, state: Arc::new(()) }
+    }
+
+    /// Whether it has to be made anew.
+    pub(crate) fn is_old(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) >= KEPT
     }
 }
 
-struct Entry {
-    /// When it was made from the log; what has happened since was added to it.
-    since: Instant,
-    kept: Kept,
-}
-
 pub(crate) struct States {
-    held: Mutex<LruCache<Uuid, Entry>>,
+    held: Mutex<LruCache<Uuid, Kept>>,
 }
 
 impl States {
@@ -83,29 +107,26 @@ impl States {
     pub(crate) fn get<A: Aggregate>(&self, id: Uuid, now: Instant) -> Option<Loaded<A>> {
         let kept = {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            let entry = held.get(&id)?;
-            if entry.is_old(now) {
+            let kept = held.get(&id)?;
+            if kept.is_old(now) {
                 held.pop(&id);
                 return None;
             }
-            entry.kept.clone()
+            kept.clone()
         };
         kept.loaded(None)
     }
 
     pub(crate) fn put(&self, id: Uuid, kept: Kept, now: Instant) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = held.peek(&id);
         // Two callers may finish out of order; the newer state stays.
-        if known.is_none_or(|known| known.kept.version <= kept.version) {
-            // It was made of the one it replaces, and may hold what that one did.
-            let since = known.map_or(now, |known| known.since);
-            held.put(id, Entry { since, kept });
+        if held.peek(&id).is_none_or(|known| known.version <= kept.version) {
+            held.put(id, kept);
         }
         // The last in line is what nobody has asked for the longest. Two at a time: what has gone out
         // of use is dropped faster than anything comes.
         for _ in 0..2 {
-            if held.peek_lru().is_some_and(|(_, entry)| entry.is_old(now)) {
+            if held.peek_lru().is_some_and(|(_, kept)| kept.is_old(now)) {
                 held.pop_lru();
             }
         }
@@ -113,12 +134,6 @@ impl States {
 
     pub(crate) fn forget(&self, id: Uuid) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).pop(&id);
-    }
-}
-
-impl Entry {
-    fn is_old(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) >= KEPT
     }
 }
 
@@ -176,20 +191,23 @@ mod tests {
         }
     }
 
-    fn word(word: &'static str, version: i32) -> Kept {
+    fn word(word: &'static str, version: i32, since: Instant) -> Kept {
         let version = Version(version);
-        Kept { version, edited: version, state: Arc::new(Word(word)) }
+        Kept { since, version, edited: version, state: Arc::new(Word(word)) }
     }
 
     #[test]
     fn a_state_is_made_anew_after_an_hour_however_often_it_changed() {
         let (states, begun, id) = (States::new(), Instant::now(), Uuid::from_u128(1));
         let kept = |now| states.get::<Word>(id, now).map(|loaded| loaded.state.0);
-        states.put(id, word("a", 1), begun);
-        states.put(id, word("b", 2), begun + KEPT / 2);
-        assert_eq!(kept(begun + KEPT / 2), Some("b"));
+        states.put(id, word("a", 1, begun), begun);
+        let later = begun + KEPT / 2;
+        let changed = states.get::<Word>(id, later).unwrap();
+        let changed = Loaded { state: Word("b"), version: Version(2), ..changed };
+        states.put(id, changed.into(), later);
+        assert_eq!(kept(later), Some("b"));
         assert_eq!(kept(begun + KEPT), None);
-        states.put(id, word("c", 3), begun + KEPT);
+        states.put(id, word("c", 3, begun + KEPT), begun + KEPT);
         assert_eq!(kept(begun + KEPT + KEPT / 2), Some("c"));
     }
 
@@ -197,10 +215,10 @@ mod tests {
     fn what_nobody_asks_for_is_dropped_when_something_else_comes() {
         let (states, begun) = (States::new(), Instant::now());
         for id in 0..10 {
-            states.put(Uuid::from_u128(id), word("idle", 1), begun);
+            states.put(Uuid::from_u128(id), word("idle", 1, begun), begun);
         }
         for id in 10..15 {
-            states.put(Uuid::from_u128(id), word("new", 1), begun + KEPT);
+            states.put(Uuid::from_u128(id), word("new", 1, begun + KEPT), begun + KEPT);
         }
         assert_eq!(states.held.lock().unwrap().len(), 5);
     }

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use uuid::Uuid;
 
 use crate::{
-    ahead::{Fate, Line},
+    ahead::{End, Fate, Line},
     append::Expected,
     backend::{Answer, Backend, CommandRecord, Filter, Sealed, Unavailable, Verdict},
     event::{Fact, Stored},
@@ -187,7 +187,8 @@ impl Backend for Memory {
         let mut verdicts = Vec::with_capacity(batch.len());
         for append in batch {
             let Line { fate, follows } = &append.line;
-            let void = |fate: &Fate| fate.is_void() || refused.iter().any(|void| fate.same(void));
+            let void =
+                |fate: &Fate| fate.end() == End::Void || refused.iter().any(|void| fate.same(void));
             let verdict = log.append(append, follows.iter().any(void));
             if !matches!(verdict, Verdict::Committed { .. }) {
                 refused.extend(fate);

@@ -23,13 +23,22 @@ struct Line {
     callers: usize,
 }
 
-/// The right to work on an aggregate in this process; the next in line goes when it is dropped.
+/// The right to work on an aggregate in this process; the next in line goes when it is passed on or
+/// dropped.
 ///
 /// It only avoids wasted work: what protects the stream is the version checked at append.
 pub struct Ticket {
     stream: Uuid,
     lines: Arc<Mutex<HashMap<Uuid, Line>>>,
     permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Ticket {
+    /// Lets the next in line go. One counts as a caller until the ticket is dropped, so that no
+    /// aggregate has more of them than may wait.
+    pub fn pass_on(&mut self) {
+        self.permit = None;
+    }
 }
 
 impl std::fmt::Debug for Ticket {
@@ -87,7 +96,12 @@ mod tests {
         let mut second = Box::pin(queues.wait(stream));
         assert!(second.as_mut().now_or_never().is_none());
         drop(first);
-        let second = second.await.unwrap();
+        let mut second = second.await.unwrap();
+        let mut third = Box::pin(queues.wait(stream));
+        assert!(third.as_mut().now_or_never().is_none());
+        second.pass_on();
+        drop(third.await.unwrap());
+        assert_eq!(queues.lines.lock().unwrap()[&stream].callers, 1, "it is still at it");
         drop(second);
         assert!(queues.lines.lock().unwrap().is_empty());
     }

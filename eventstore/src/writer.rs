@@ -17,6 +17,7 @@ use tokio::{
 use crate::{
     activity::{Activity, Counters, Outcome},
     admission,
+    ahead::Owed,
     append::{AppendError, Committed},
     backend::{Backend, CommandRecord, Sealed, Unavailable, Verdict},
     event::Stored,
@@ -36,6 +37,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 pub(crate) struct Request {
     pub(crate) append: Arc<Sealed>,
     pub(crate) answer: oneshot::Sender<Result<Committed, Refused>>,
+    pub(crate) owed: Owed,
 }
 
 /// Why an append was not written.
@@ -96,7 +98,8 @@ impl Writer {
         handed_in: impl FnOnce(),
     ) -> Result<Committed, Refused> {
         let (answer, verdict) = oneshot::channel();
-        self.queue.try_send(Request { append, answer }).map_err(|e| match e {
+        let owed = Owed::new(append.line.fate.clone());
+        self.queue.try_send(Request { append, answer, owed }).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => Refused::from(AppendError::Overloaded),
             mpsc::error::TrySendError::Closed(_) => Unavailable::stopped().into(),
         })?;
@@ -235,9 +238,7 @@ fn settle(batch: Vec<Request>, verdicts: Vec<Verdict>, feed: &Feed) {
 
 fn answer(request: Request, outcome: Result<Committed, Refused>) {
     // Before the answer: whoever hears it may go on with what was foreseen.
-    if let Some(fate) = &request.append.line.fate {
-        fate.settle(outcome.as_ref().is_ok_and(|committed| !committed.duplicate));
-    }
+    request.owed.settle(outcome.as_ref().is_ok_and(|committed| !committed.duplicate));
     // The caller may have gone; what was recorded stays recorded.
     drop(request.answer.send(outcome));
 }

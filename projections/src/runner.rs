@@ -52,7 +52,8 @@ pub struct Runner {
 
 /// How long a batch may take at first, which is many small questions: what a network swallowed is
 /// begun anew soon. Where it was the server that took so long, as with what sweeps over whole tables,
-/// the next try has twice the time.
+/// the next try has twice the time, and those behind it have half of that, for a slow server is slow
+/// again.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long one may take in the end.
 const LONGEST_PATIENCE: Duration = Duration::from_mins(5);
@@ -74,6 +75,18 @@ impl RunnerHandle {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
     }
+}
+
+/// Gives something up that takes too long, and the next try twice the time.
+async fn patiently<T>(
+    patience: &mut Duration,
+    work: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    let done = timeout(*patience, work).await;
+    if done.is_err() {
+        *patience = patience.saturating_mul(2).min(LONGEST_PATIENCE);
+    }
+    done?
 }
 
 impl Runner {
@@ -130,7 +143,7 @@ impl Runner {
         patience: &mut Duration,
         stopping: &watch::Receiver<bool>,
     ) -> Result<(), EngineError> {
-        let (mut connection, mut engine) = heard(self.open(module)).await??;
+        let (mut connection, mut engine) = patiently(patience, self.open(module)).await?;
         if lease.position == Position(0) {
             heard(leases.stamp(lease, &module.fingerprint())).await??;
         }
@@ -143,12 +156,8 @@ impl Runner {
             let events = subscription.next_within(BATCH, remembered.map_or(RENEW, left)).await?;
             if engine.concerns(&events) {
                 let taken = engine.take_in(&mut connection, &self.store, lease, &events);
-                let taken = timeout(*patience, leases.keeping(lease, taken)).await;
-                *patience = match taken {
-                    Ok(_) => PATIENCE,
-                    Err(_) => patience.saturating_mul(2).min(LONGEST_PATIENCE),
-                };
-                taken??;
+                patiently(patience, leases.keeping(lease, taken)).await?;
+                *patience = (*patience / 2).max(PATIENCE);
                 (used, remembered) = (Instant::now(), None);
             } else if !events.is_empty() {
                 engine.pass_over(&events);

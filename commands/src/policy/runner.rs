@@ -28,6 +28,9 @@ const PACE: Duration = Duration::from_millis(20);
 const REST: Duration = Duration::from_millis(200);
 /// How long to rest at most: whoever is away and comes back finds the policy at work soon after.
 const LONGEST_REST: Duration = Duration::from_secs(2);
+/// After how long without a fault the next one is the first again. Longer than a question to a silent
+/// database takes.
+const FINE: Duration = Duration::from_secs(10);
 
 /// What policies and timers need to run.
 #[derive(Clone)]
@@ -124,7 +127,7 @@ impl PolicyRunner {
                 Ok(()) => rest = REST,
                 Err(cause) => {
                     tracing::warn!(policy = P::NAME, ?cause, "policy interrupted");
-                    let was_fine = started.elapsed() > LONGEST_REST;
+                    let was_fine = started.elapsed() > FINE;
                     rest = if was_fine { REST } else { rest.saturating_mul(2).min(LONGEST_REST) };
                 }
             }

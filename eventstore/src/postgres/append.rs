@@ -12,7 +12,7 @@ use sqlx::{
 use uuid::Uuid;
 
 use crate::{
-    ahead::Fate,
+    ahead::{End, Fate},
     append::Expected,
     backend::{Condition, Sealed, SealedMeta, Verdict},
 };
@@ -176,7 +176,7 @@ impl<'a> Columns<'a> {
 /// before; none if it follows nothing, or nothing but what is written.
 fn predecessor(append: &Sealed, batch: &[Arc<Sealed>]) -> Option<i32> {
     let follows = &append.line.follows;
-    if follows.iter().any(Fate::is_void) {
+    if follows.iter().any(|fate| fate.end() == End::Void) {
         return Some(0);
     }
     let number = |fate: &Fate| {

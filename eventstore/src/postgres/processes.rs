@@ -22,9 +22,9 @@ use crate::{
 };
 
 /// Begins a unit of work. If its end is lost on the way, the server would keep what it has locked,
-/// a checkpoint or timers, for as long as it believes in the connection: for hours. What is
+/// a checkpoint above all, for as long as it believes in the connection: for hours. What is
 /// [`ABANDONED`](super::silence::ABANDONED) ends.
-pub(super) const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '4s'";
+const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '4s'";
 
 /// The process managers of a log.
 #[derive(Debug, Clone)]

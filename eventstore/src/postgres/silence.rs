@@ -48,7 +48,6 @@ pub async fn heard<T>(answer: impl Future<Output = T>) -> Result<T, Unavailable>
 #[must_use]
 pub fn lending(most: u32) -> PgPoolOptions {
     let doubt = Doubt::default();
-    let later = doubt.clone();
     PgPoolOptions::new()
         .max_connections(most)
         .acquire_timeout(WAIT)
@@ -58,17 +57,12 @@ pub fn lending(most: u32) -> PgPoolOptions {
             let doubt = doubt.clone();
             Box::pin(async move { Ok(doubt.clears(connection, idle.idle_for).await) })
         })
-        .after_release(move |connection, _| {
-            let doubt = later.clone();
+        .after_release(|connection, _| {
             Box::pin(async move {
-                match timeout(SIGN_OF_LIFE, is_outside(connection)).await {
-                    Ok(outside) => outside,
-                    // It would keep its place in the pool for as long as it is silent.
-                    Err(silence) => {
-                        doubt.arises();
-                        Err(io::Error::from(silence).into())
-                    }
-                }
+                let outside = timeout(SIGN_OF_LIFE, is_outside(connection)).await;
+                // It would keep its place in the pool. Of others that says nothing: it may be that
+                // the server is still at what its borrower gave up.
+                outside.map_err(io::Error::from)?
             })
         })
 }

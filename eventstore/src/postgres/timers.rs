@@ -8,8 +8,12 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{processes::BEGIN, silence::heard};
+use super::silence::heard;
 use crate::backend::Unavailable;
+
+/// Begins the firing of timers, which lasts as long as the commands they ask: up to the time in which
+/// an append is answered, and a little more. If its end is lost on the way, others fire them then.
+const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '12s'";
 
 /// The timers of a log.
 #[derive(Debug, Clone)]

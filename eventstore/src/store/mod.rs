@@ -168,6 +168,8 @@ impl Store {
                 // The subject is older than it seemed, so what it has is sealed under its own key.
                 Err(Refused::KeyMade) => {
                     let keys = self.keys_for(&append, Strangers::AskedFor).await?;
+                    // Its fate is settled by now.
+                    let line = Line { fate: None, ..line };
                     self.write(append, line, keys, || {}).await
                 }
                 outcome => outcome,

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use domain::kernel::{Aggregate, DomainEvent, StreamId, Version};
+use domain::kernel::{Aggregate, DomainEvent, StreamId};
 use uuid::Uuid;
 
 use super::{Store, open};
@@ -43,17 +43,12 @@ impl Store {
         }
     }
 
-    /// The state of an aggregate for whoever is about to decide: with all that is handed in for it,
-    /// as if it were written already. What is decided on it has to follow the append it
+    /// The state of an aggregate for whoever is about to decide, if anything is handed in for it: as
+    /// if that were written already. What is decided on it has to follow the append it
     /// [names](Loaded::follows).
-    ///
-    /// # Errors
-    /// As [`Self::load`].
-    pub async fn load_ahead<A: Aggregate>(&self, id: Uuid) -> Result<Loaded<A>, LoadError> {
-        match self.inner.outlook.get::<A>(id) {
-            Some(loaded) => Ok(loaded),
-            None => self.load(id).await,
-        }
+    #[must_use]
+    pub fn foreseen<A: Aggregate>(&self, id: Uuid) -> Option<Loaded<A>> {
+        self.inner.outlook.get::<A>(id, Instant::now())
     }
 
     /// Lets deciders see the state that an append leads to which was just handed in.
@@ -67,8 +62,11 @@ impl Store {
     }
 
     /// Waits until it is known what became of all that was foreseen for an aggregate so far.
-    pub async fn settled(&self, id: Uuid) {
-        self.inner.outlook.settled(id).await;
+    ///
+    /// # Errors
+    /// If that takes so long that the log must be in trouble.
+    pub async fn settled(&self, id: Uuid) -> Result<(), Unavailable> {
+        self.inner.outlook.settled(id).await
     }
 
     /// The state of an aggregate as the log has it now; a state in memory is brought up to date.
@@ -77,13 +75,7 @@ impl Store {
     /// As [`Self::load`].
     pub async fn load_fresh<A: Aggregate>(&self, id: Uuid) -> Result<Loaded<A>, LoadError> {
         let known = self.inner.states.get::<A>(id, Instant::now());
-        let mut loaded = known.unwrap_or_else(|| Loaded {
-            state: A::default(),
-            version: Version(0),
-            edited: Version(0),
-            cached: false,
-            follows: None,
-        });
+        let mut loaded = known.unwrap_or_else(Loaded::nothing);
         loaded.cached = false;
         let facts = self.inner.loader.load(id, loaded.version).await?;
         // The id of something of another kind is the id of none of this kind.

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::{command, sealed};
 use crate::{
     Memory, Postgres, admission,
-    ahead::{Fate, Line},
+    ahead::{End, Fate, Line, Owed},
     append::{Claim, Expected},
     backend::{Backend, Condition, NewKey, Sealed, Verdict},
     event::Stored,
@@ -259,7 +259,7 @@ async fn write(backend: &dyn Backend, batch: &[Arc<Sealed>]) -> Vec<Verdict> {
     let verdicts = backend.append(batch).await.unwrap();
     for (append, verdict) in batch.iter().zip(&verdicts) {
         let is_written = matches!(verdict, Verdict::Committed { .. });
-        append.line.fate.iter().for_each(|fate| fate.settle(is_written));
+        Owed::new(append.line.fate.clone()).settle(is_written);
     }
     verdicts
 }
@@ -288,8 +288,10 @@ async fn in_batches(
     while !waiting.is_empty() {
         let batch = admission::admit(&mut waiting, admission::MOST, |(_, append)| append);
         let appends: Vec<_> = batch.iter().map(|(_, append)| append.clone()).collect();
-        let follow: Vec<_> =
-            appends.iter().map(|a| a.line.follows.iter().any(Fate::is_open)).collect();
+        let follow: Vec<_> = appends
+            .iter()
+            .map(|a| a.line.follows.iter().any(|fate| fate.end() == End::Open))
+            .collect();
         let written = write(backend, &appends).await;
         let is_written = |verdict: &Verdict| matches!(verdict, Verdict::Committed { .. });
         together += follow.iter().zip(&written).filter(|(f, v)| **f && is_written(v)).count();

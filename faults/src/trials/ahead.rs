@@ -1,4 +1,4 @@
-//! Commands of one busy stream, decided ahead of the log in two processes, over a network that loses
+//! Commands of two busy streams, some of both, decided ahead of the log in two processes, over a network that loses
 //! answers. Some come to nothing after others were decided on them. Each event says behind which one
 //! it was decided, so one that rests on what never happened stands out, also where something else
 //! took its place; and a refusal must rest on what is in the log.
@@ -33,8 +33,10 @@ use crate::{
 const CLIENTS: u64 = 8;
 /// Longest time a client goes on with one command.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The stream.
-const STREAM: Uuid = Uuid::from_u128(0xa_4ead);
+/// The streams.
+const STREAMS: [Uuid; 2] = [Uuid::from_u128(0xa_4ead), Uuid::from_u128(0xb_4ead)];
+/// Of so many commands one at most may find others faster a dozen times.
+const CONTENDED: u64 = 20;
 /// A value that somebody holds for ever.
 const HELD: (&str, &str) = ("test.ahead", "held");
 
@@ -102,6 +104,9 @@ impl Aggregate for Tally {
 
 /// One command of a client.
 struct Ask {
+    stream: Uuid,
+    /// What becomes of the other stream, which is waited for in no line.
+    other: Other,
     unless: u32,
     /// Whether it also wants what somebody holds: it is refused after it was handed in.
     greedy: bool,
@@ -109,23 +114,40 @@ struct Ask {
     seen: AtomicU32,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Other {
+    Left,
+    LookedAt,
+    CountedToo,
+}
+
 impl UseCase for Ask {
-    type Answer = u32;
+    /// What each stream had that it counted in.
+    type Answer = Vec<(Uuid, u32)>;
 
     fn authorise(&self, _: &Caller) -> Result<(), Denied> {
         Ok(())
     }
 
-    async fn run(&self, unit: &mut Unit<'_>) -> Result<u32, Refusal> {
-        let tally = unit.load::<Tally>(STREAM).await?;
+    async fn run(&self, unit: &mut Unit<'_>) -> Result<Self::Answer, Refusal> {
+        let tally = unit.load::<Tally>(self.stream).await?;
         let seen = unit.state(tally).count;
         self.seen.store(seen, Ordering::Relaxed);
+        let mut counted = vec![(self.stream, seen)];
         let command = unit.ctx().command.id;
         unit.decide(tally, &Count { command, unless: self.unless })?;
+        let other = STREAMS.into_iter().find(|stream| *stream != self.stream);
+        if let Some(other) = other.filter(|_| self.other != Other::Left) {
+            let tally = unit.look::<Tally>(other).await?;
+            if self.other == Other::CountedToo {
+                counted.push((other, unit.state(tally).count));
+                unit.decide(tally, &Count { command, unless: u32::MAX })?;
+            }
+        }
         if self.greedy {
             unit.claim(Claim::take(HELD.0, HELD.1, command));
         }
-        Ok(seen)
+        Ok(counted)
     }
 }
 
@@ -161,11 +183,17 @@ pub(super) async fn run(seed: u64, scale: Scale) -> Result<Report, Violation> {
         report.merge(&found);
         counted.extend(own);
     }
-    judge(&ground.log().await?, &counted)?;
+    let log = ground.log().await?;
+    for stream in STREAMS {
+        judge(&log, stream, &counted)?;
+    }
+    let contended = report.counted("contended");
+    let most = 2 * CLIENTS * commands / CONTENDED;
+    require(contended <= most, || format!("{contended} found others faster too often"))?;
     for store in &ground.stores {
         let activity = store.activity();
         let batches = activity.batch.buckets.iter().sum();
-        report.add("in a batch with what they follow", activity.batched.saturating_sub(batches));
+        report.add("beyond the first of a batch", activity.batched.saturating_sub(batches));
     }
     ground.report(&weather, &mut report);
     ground.close().await;
@@ -180,8 +208,8 @@ async fn hold(store: &Store) -> Result<(), Violation> {
     held.map(drop).map_err(|fault| Violation(format!("nothing can be held: {fault}")))
 }
 
-/// Where each command that counted says it did: what it had seen.
-type Counted = HashMap<Uuid, u32>;
+/// What each command that counted in a stream says that it had seen there.
+type Counted = HashMap<(Uuid, Uuid), u32>;
 
 struct Client {
     store: Store,
@@ -196,21 +224,31 @@ impl Client {
         for command in 0..commands {
             let command = id(self.number.wrapping_add(1) << 32 | command);
             let ask = Ask {
+                stream: if self.rng.bool() { STREAMS[0] } else { STREAMS[1] },
+                other: match self.rng.u32(..6) {
+                    0 => Other::LookedAt,
+                    1 => Other::CountedToo,
+                    _ => Other::Left,
+                },
                 unless: self.rng.u32(5..50),
                 greedy: self.rng.u32(..6) == 0,
                 seen: AtomicU32::new(0),
             };
-            let before = self.counted().await?;
+            let before = self.counted(ask.stream).await?;
             match self.insist(command, &ask).await? {
                 Ok(seen) => {
                     report.add("counted", 1);
-                    require(seen >= before, || format!("{before} were there, and {seen} seen"))?;
-                    counted.insert(command, seen);
+                    require(
+                        seen.iter().all(|(s, seen)| *s != ask.stream || *seen >= before),
+                        || format!("{before} were there, and {seen:?} seen"),
+                    )?;
+                    counted.extend(seen.into_iter().map(|(s, seen)| ((s, command), seen)));
                 }
                 Err(CommandError::Taken { .. }) if ask.greedy => report.add("came to nothing", 1),
                 Err(CommandError::Refused(Refusal::Rule(_))) => {
                     report.add("refused", 1);
-                    let (seen, after) = (ask.seen.into_inner(), self.counted().await?);
+                    let after = self.counted(ask.stream).await?;
+                    let seen = ask.seen.into_inner();
                     require(before <= seen && seen <= after, || {
                         format!("refused for {seen}, between {before} and {after}")
                     })?;
@@ -223,8 +261,8 @@ impl Client {
     }
 
     /// How many the log holds.
-    async fn counted(&self) -> Result<u32, Violation> {
-        let loaded = self.direct.load_fresh::<Tally>(STREAM).await;
+    async fn counted(&self, stream: Uuid) -> Result<u32, Violation> {
+        let loaded = self.direct.load_fresh::<Tally>(stream).await;
         loaded.map(|loaded| loaded.state.count).map_err(|fault| Violation(fault.to_string()))
     }
 
@@ -233,7 +271,7 @@ impl Client {
         &self,
         command: Uuid,
         ask: &Ask,
-    ) -> Result<Result<u32, CommandError>, Violation> {
+    ) -> Result<Result<Vec<(Uuid, u32)>, CommandError>, Violation> {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             let ctx = Context {
@@ -256,18 +294,19 @@ impl Client {
 }
 
 /// Each event was decided on exactly those before it, and is of a command that was told so.
-fn judge(log: &[Stored], counted: &Counted) -> Result<(), Violation> {
+fn judge(log: &[Stored], stream: Uuid, counted: &Counted) -> Result<(), Violation> {
     let (mut written, mut last) = (0_u32, Uuid::nil());
-    for (event, due) in log.iter().filter(|event| event.envelope.stream == STREAM).zip(0_u32..) {
+    for (event, due) in log.iter().filter(|event| event.envelope.stream == stream).zip(0_u32..) {
         let (payload, command) = (&*event.payload, event.envelope.correlation_id);
         require(payload == format!(r#"{{"command":"{command}","behind":"{last}"}}"#), || {
             format!("behind {last} stands an event that was decided behind another: {payload}")
         })?;
-        let told = counted.get(&command);
+        let told = counted.get(&(stream, command));
         require(told == Some(&due), || format!("event {due} was answered as {told:?}"))?;
         (written, last) = (due.saturating_add(1), command);
     }
-    require(usize::try_from(written).ok() == Some(counted.len()), || {
-        format!("{} were told that they counted, and {written} did", counted.len())
+    let told = counted.keys().filter(|(of, _)| *of == stream).count();
+    require(usize::try_from(written).ok() == Some(told), || {
+        format!("{told} were told that they counted, and {written} did")
     })
 }

@@ -42,6 +42,12 @@ impl Report {
         self.worst.get(what).copied().unwrap_or_default()
     }
 
+    /// How often something happened.
+    #[must_use]
+    pub fn counted(&self, what: &'static str) -> u64 {
+        self.counts.get(what).or_else(|| self.notes.get(what)).copied().unwrap_or_default()
+    }
+
     /// Takes in another report.
     pub fn merge(&mut self, other: &Self) {
         other.counts.iter().for_each(|(what, count)| self.add(what, *count));

@@ -1,7 +1,7 @@
 //! States of aggregates, and the line before each.
 
 use domain::kernel::{StreamId, Version};
-use eventstore::{Append, AppendError, Expected, Loaded, NewEvent, Store};
+use eventstore::{Append, AppendError, Expected, NewEvent, Store};
 use futures_util::FutureExt;
 use uuid::Uuid;
 
@@ -28,7 +28,8 @@ pub(super) async fn a_state_is_loaded_and_kept(store: Store) {
     assert!(store.load::<Note>(stream).await.unwrap().cached);
 
     let text = "c".to_owned();
-    let next = Loaded { version: Version(3), state: Note { text, ..new.state.clone() }, ..new };
+    let mut next = new.clone();
+    (next.version, next.state.text) = (Version(3), text);
     put(&store, stream, written("c")).await;
     store.remember(stream, next.into());
     store.remember(stream, first.into());
