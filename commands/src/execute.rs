@@ -89,8 +89,11 @@ pub async fn execute<U: UseCase>(
                 finish.committed(&committed);
                 return done(committed, Some(answer));
             }
-            Err(AppendError::Conflict(_)) if attempt < MOST_ATTEMPTS / 2 => sight = Sight::Newest,
-            Err(AppendError::Conflict(_)) => sight = Sight::Log,
+            // Others in this process are met by joining them, those elsewhere by asking the log while
+            // ours wait: in turns, for who it is cannot be told.
+            Err(AppendError::Conflict(_)) => {
+                sight = if attempt % 2 == 1 { Sight::Newest } else { Sight::Log };
+            }
             Err(AppendError::ClaimTaken { scope }) => return Err(CommandError::Taken { scope }),
             Err(AppendError::CommandReused) => return Err(CommandError::Reused),
             Err(AppendError::SubjectErased) => return Err(CommandError::SubjectErased),

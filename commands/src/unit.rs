@@ -132,12 +132,10 @@ impl<'c> Unit<'c> {
     async fn read<A: Aggregate>(&self, stream: StreamId) -> Result<Loaded<A>, Refusal> {
         let (store, id) = (&self.ctx.store, stream.id);
         let foreseen = match self.sight {
-            Sight::Guess | Sight::Newest => store.foreseen::<A>(id),
-            Sight::Log => {
-                store.settled(id).await.map_err(|fault| Refusal::Load(fault.into()))?;
-                None
-            }
+            Sight::Guess | Sight::Newest => store.foreseen::<A>(id).await,
+            Sight::Log => store.settled(id).await.map(|()| None),
         };
+        let foreseen = foreseen.map_err(|fault| Refusal::Load(fault.into()))?;
         let loaded = match (foreseen, self.sight) {
             (Some(foreseen), _) => return Ok(foreseen),
             (None, Sight::Guess) => store.load::<A>(id).await,

@@ -10,7 +10,7 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use domain::kernel::Aggregate;
@@ -88,7 +88,7 @@ impl Owed {
         Self(fate)
     }
 
-    pub(crate) fn settle(mut self, is_written: bool) {
+    pub(crate) fn settle(&mut self, is_written: bool) {
         if let Some(fate) = self.0.take() {
             fate.settle(is_written);
         }
@@ -124,9 +124,8 @@ struct Foreseen {
 }
 
 impl Outlook {
-    /// The state that the last append to a stream leads to, unless that came to nothing, or the state
-    /// is too old.
-    pub(crate) fn get<A: Aggregate>(&self, stream: Uuid, now: Instant) -> Option<Loaded<A>> {
+    /// The state that the last append to a stream leads to, unless that came to nothing.
+    pub(crate) fn get<A: Aggregate>(&self, stream: Uuid) -> Option<Loaded<A>> {
         let (kept, fate) = {
             let states = self.states();
             let Foreseen { kept, fate } = states.get(&stream)?;
@@ -137,7 +136,7 @@ impl Outlook {
             End::Written => None,
             End::Void => return None,
         };
-        kept.loaded(follows).filter(|_| !kept.is_old(now))
+        kept.loaded(follows)
     }
 
     pub(crate) fn put(&self, stream: Uuid, kept: Kept, fate: Fate) {
@@ -153,7 +152,8 @@ impl Outlook {
         }
     }
 
-    /// Waits until it is known what became of all that was handed in for a stream so far.
+    /// Waits until it is known what became of what was handed in for a stream so far, as far as its
+    /// callers still wait themselves.
     ///
     /// # Errors
     /// If that takes so long that the log must be in trouble.

@@ -52,6 +52,15 @@ impl<A: Aggregate> Loaded<A> {
             since: Instant::now(),
         }
     }
+
+    /// Whether it has to be made anew.
+    pub(crate) fn is_old(&self, now: Instant) -> bool {
+        is_old(self.since, now)
+    }
+}
+
+fn is_old(since: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(since) >= KEPT
 }
 
 /// A state as it is held in memory, of whatever aggregate.
@@ -90,8 +99,8 @@ impl Kept {
     }
 
     /// Whether it has to be made anew.
-    pub(crate) fn is_old(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) >= KEPT
+    fn is_old(&self, now: Instant) -> bool {
+        is_old(self.since, now)
     }
 }
 
@@ -119,8 +128,10 @@ impl States {
 
     pub(crate) fn put(&self, id: Uuid, kept: Kept, now: Instant) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        // Two callers may finish out of order; the newer state stays.
-        if held.peek(&id).is_none_or(|known| known.version <= kept.version) {
+        // Two callers may finish out of order; the newer state stays. One that has become old under way
+        // takes the place of none.
+        let known = held.peek(&id);
+        if known.is_none_or(|known| known.version <= kept.version) && !kept.is_old(now) {
             held.put(id, kept);
         }
         // The last in line is what nobody has asked for the longest. Two at a time: what has gone out

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-/// Most callers that may wait before one aggregate.
+/// Most callers that may wait before one aggregate, or be under way on it.
 const MOST_WAITING: usize = 512;
 
 /// The lines, one for each aggregate somebody works on.

@@ -17,7 +17,7 @@ use tokio::{
 use crate::{
     activity::{Activity, Counters, Outcome},
     admission,
-    ahead::Owed,
+    ahead::{End, Owed},
     append::{AppendError, Committed},
     backend::{Backend, CommandRecord, Sealed, Unavailable, Verdict},
     event::Stored,
@@ -122,18 +122,39 @@ async fn run(
             let Some(request) = requests.recv().await else { return };
             waiting.push_back(request);
         }
-        while waiting.len() < LOOKAHEAD {
-            let Ok(request) = requests.try_recv() else { break };
-            waiting.push_back(request);
-        }
+        gather(&mut requests, &mut waiting);
         let most = share(last, waiting.len());
         let batch = admission::admit(&mut waiting, most, |request| &request.append);
         last = batch.len();
         let begun = Instant::now();
-        write(batch, &*backend, &feed).await;
+        let answers = write(batch, &*backend, &feed).await;
         counters.batch(last, begun.elapsed());
+        // Before the answers: whoever hears one may go on with what is foreseen, and should not join
+        // what can be written no more.
+        gather(&mut requests, &mut waiting);
+        for (request, outcome) in answers {
+            // The caller may have gone; what was recorded stays recorded.
+            drop(request.answer.send(outcome));
+        }
     }
 }
+
+/// Takes in what was handed in meanwhile. Whatever follows what came to nothing will come to nothing,
+/// and so will what follows that, which stands behind it.
+fn gather(requests: &mut mpsc::Receiver<Request>, waiting: &mut VecDeque<Request>) {
+    while waiting.len() < LOOKAHEAD {
+        let Ok(request) = requests.try_recv() else { break };
+        waiting.push_back(request);
+    }
+    for Request { append, owed, .. } in waiting {
+        if append.line.follows.iter().any(|fate| fate.end() == End::Void) {
+            owed.settle(false);
+        }
+    }
+}
+
+/// An append and what its caller is told.
+type Told = (Request, Result<Committed, Refused>);
 
 /// How many of those around go into the next batch: about half. With all of them in one, callers
 /// and server would take turns at idling; so one half prepares while the other is written.
@@ -141,23 +162,25 @@ fn share(last: usize, waiting: usize) -> usize {
     last.saturating_add(waiting).div_ceil(2)
 }
 
-async fn write(batch: Vec<Request>, backend: &dyn Backend, feed: &Feed) {
+/// Writes a batch; fates are settled by then.
+async fn write(batch: Vec<Request>, backend: &dyn Backend, feed: &Feed) -> Vec<Told> {
     let appends: Vec<_> = batch.iter().map(|request| request.append.clone()).collect();
     match attempt(backend, &appends).await {
         Ok(verdicts) => settle(batch, verdicts, feed),
         Err(fault) if fault.is_refusal() && !fault.is_full() && batch.len() > 1 => {
             // One append the database itself refuses must not take the others with it.
+            let mut told = Vec::with_capacity(batch.len());
             for request in batch {
                 match attempt(backend, std::slice::from_ref(&request.append)).await {
-                    Ok(verdicts) => settle(vec![request], verdicts, feed),
-                    Err(fault) => answer(request, Err(fault.into())),
+                    Ok(verdicts) => told.extend(settle(vec![request], verdicts, feed)),
+                    Err(fault) => told.push(settled(request, Err(fault.into()))),
                 }
             }
+            told
         }
         Err(fault) => {
-            for request in batch {
-                answer(request, Err(fault.clone().into()));
-            }
+            let told = batch.into_iter().map(|request| settled(request, Err(fault.clone().into())));
+            told.collect()
         }
     }
 }
@@ -217,7 +240,7 @@ async fn reclaim(
     }))
 }
 
-fn settle(batch: Vec<Request>, verdicts: Vec<Verdict>, feed: &Feed) {
+fn settle(batch: Vec<Request>, verdicts: Vec<Verdict>, feed: &Feed) -> Vec<Told> {
     let mut news: Vec<Stored> = Vec::new();
     for (request, verdict) in batch.iter().zip(&verdicts) {
         if let Verdict::Committed { first, recorded_at, versions, last } = verdict {
@@ -228,19 +251,18 @@ fn settle(batch: Vec<Request>, verdicts: Vec<Verdict>, feed: &Feed) {
     // Readers first: whoever hears of the commit may ask for what it led to.
     feed.push(news);
     let mut verdicts = verdicts.into_iter();
-    for request in batch {
+    let told = batch.into_iter().map(|request| {
         let outcome = verdicts
             .next()
             .map_or_else(|| Err(Unavailable::stopped().into()), |v| judged(&request.append, v));
-        answer(request, outcome);
-    }
+        settled(request, outcome)
+    });
+    told.collect()
 }
 
-fn answer(request: Request, outcome: Result<Committed, Refused>) {
-    // Before the answer: whoever hears it may go on with what was foreseen.
+fn settled(mut request: Request, outcome: Result<Committed, Refused>) -> Told {
     request.owed.settle(outcome.as_ref().is_ok_and(|committed| !committed.duplicate));
-    // The caller may have gone; what was recorded stays recorded.
-    drop(request.answer.send(outcome));
+    (request, outcome)
 }
 
 fn judged(append: &Sealed, verdict: Verdict) -> Result<Committed, Refused> {
@@ -316,4 +338,44 @@ pub(crate) fn stored(
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::kernel::TenantId;
+
+    use super::*;
+    use crate::{
+        ahead::{Fate, Line},
+        tests::{command, sealed},
+    };
+
+    fn handed_in(number: u128, line: Line) -> Request {
+        let append = sealed(command(TenantId::PLATFORM, number, 0), Vec::new(), None);
+        let owed = Owed::new(line.fate.clone());
+        Request { append: Arc::new(Sealed { line, ..append }), answer: oneshot::channel().0, owed }
+    }
+
+    #[test]
+    fn what_follows_the_void_is_void_at_any_distance_and_stays_in_line() {
+        let fates: Vec<Fate> = (0..4).map(|_| Fate::default()).collect();
+        let (queue, mut requests) = mpsc::channel(8);
+        let mut waiting = VecDeque::new();
+        for number in 1..4_u8 {
+            let number = usize::from(number);
+            let follows = vec![fates[number - 1].clone()];
+            let line = Line { fate: Some(fates[number].clone()), follows };
+            let request = handed_in(u128::try_from(number).unwrap(), line);
+            match number {
+                1 => waiting.push_back(request),
+                _ => queue.try_send(request).ok().unwrap(),
+            }
+        }
+        gather(&mut requests, &mut waiting);
+        assert!(fates.iter().all(|fate| fate.end() == End::Open));
+        Owed::new(Some(fates[0].clone())).settle(false);
+        gather(&mut requests, &mut waiting);
+        assert!(fates.iter().all(|fate| fate.end() == End::Void));
+        assert_eq!(waiting.len(), 3, "the log answers a repetition");
+    }
 }

@@ -218,9 +218,10 @@ impl Runner {
 
     async fn open(&self, module: &'static Module) -> Result<(PgConnection, Engine), EngineError> {
         let parked = ParkedEvents::new(self.pool.clone());
-        let parked = parked.list(Some((module.name, module.name))).await?;
+        let parked = heard(parked.list(Some((module.name, module.name)))).await??;
         // Whoever takes over needs the rows that a transaction without an end has locked.
-        let mut connection = lock::connect(&self.writing.clone().options([ABANDONED])).await?;
+        let writing = self.writing.clone().options([ABANDONED]);
+        let mut connection = heard(lock::connect(&writing)).await??;
         let engine = Engine::open(&mut connection, module, module.name, &parked).await?;
         Ok((connection, engine))
     }

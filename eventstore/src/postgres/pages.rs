@@ -4,7 +4,7 @@ use domain::kernel::Position;
 use sqlx::{AssertSqlSafe, Row, postgres::PgRow};
 
 use super::{
-    read::{COLUMNS, collect, following},
+    read::{COLUMNS, Types, following, stored},
     readers::Readers,
     silence::SILENCE,
 };
@@ -23,8 +23,7 @@ pub(super) async fn page(
     limit: i64,
 ) -> Result<Vec<Stored>, Unavailable> {
     let mut bound = Bound::default();
-    let rows = readers.rows_while(following(after, limit), SILENCE, |row| bound.admits(row));
-    collect(rows.await?)
+    readers.each(following(after, limit), SILENCE, |row| bound.admit(&row)).await
 }
 
 pub(super) async fn span(
@@ -44,7 +43,7 @@ pub(super) async fn span(
     let query = sqlx::query(AssertSqlSafe(sql));
     let query = query.bind(after.0).bind(until.0).bind(types).bind(until.0.saturating_sub(after.0));
     let mut bound = Bound::default();
-    let events = collect(readers.rows_while(query, SILENCE, |row| bound.admits(row)).await?)?;
+    let events = readers.each(query, SILENCE, |row| bound.admit(&row)).await?;
     let last = events.last().filter(|_| bound.reached);
     let until = last.map_or(until, |event| event.envelope.append_last);
     Ok(Span { events, until })
@@ -67,21 +66,22 @@ async fn end(readers: &Readers, after: Position, limit: i64) -> Result<Position,
     Ok(until)
 }
 
-/// Lets rows in until their payloads are many bytes, but never ends inside an append.
+/// Lets events in until their payloads are many bytes, but never ends inside an append.
 #[derive(Default)]
 struct Bound {
+    types: Types,
     bytes: usize,
     append: i64,
     reached: bool,
 }
 
 impl Bound {
-    fn admits(&mut self, row: &PgRow) -> sqlx::Result<bool> {
+    fn admit(&mut self, row: &PgRow) -> sqlx::Result<Option<Stored>> {
         let append: i64 = row.try_get(1)?;
         self.reached = self.bytes >= MOST_BYTES && append != self.append;
         let payload: &str = row.try_get_unchecked(8)?;
         self.bytes = self.bytes.saturating_add(payload.len());
         self.append = append;
-        Ok(!self.reached)
+        if self.reached { Ok(None) } else { stored(row, &mut self.types).map(Some) }
     }
 }

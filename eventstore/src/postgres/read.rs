@@ -12,7 +12,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::readers::Readers;
+use super::{readers::Readers, silence::SILENCE};
 use crate::{
     backend::{CommandRecord, Filter, Unavailable},
     event::{Fact, Stored},
@@ -42,10 +42,9 @@ pub(super) async fn load(
     );
     let (streams, after): (Vec<_>, Vec<_>) = wanted.iter().map(|(s, v)| (*s, v.0)).unzip();
     let query = sqlx::query(AssertSqlSafe(sql)).bind(streams).bind(after);
-    let rows = readers.rows(query).await?;
     let mut types = Types::default();
-    let facts: Result<Vec<_>, _> = rows.iter().map(|row| fact(row, &mut types)).collect();
-    let mut facts = facts?;
+    let make = |row: PgRow| fact(&row, &mut types).map(Some);
+    let mut facts = readers.each(query, SILENCE, make).await?;
     // Another plan than the one that is expected may come another way.
     if !facts.is_sorted_by_key(|fact| (fact.stream, fact.version)) {
         facts.sort_unstable_by_key(|fact| (fact.stream, fact.version));
@@ -62,7 +61,7 @@ pub(super) async fn stream(
         "SELECT {COLUMNS} FROM eventstore.events e WHERE e.stream = $1 AND e.version > $2
           ORDER BY e.version"
     );
-    collect(readers.rows(sqlx::query(AssertSqlSafe(sql)).bind(stream).bind(after.0)).await?)
+    collect(readers, sqlx::query(AssertSqlSafe(sql)).bind(stream).bind(after.0), SILENCE).await
 }
 
 pub(super) async fn read(
@@ -70,7 +69,7 @@ pub(super) async fn read(
     after: Position,
     limit: i64,
 ) -> Result<Vec<Stored>, Unavailable> {
-    collect(readers.rows(following(after, limit)).await?)
+    collect(readers, following(after, limit), SILENCE).await
 }
 
 /// So many events after a position, in order.
@@ -122,7 +121,7 @@ pub(super) async fn search(readers: &Readers, filter: &Filter) -> Result<Vec<Sto
     }
     sql.push(if filter.descending { " ORDER BY e.position DESC" } else { " ORDER BY e.position" });
     sql.push(" LIMIT ").push_bind(filter.limit);
-    collect(readers.rows_within(sql.build(), SEARCHING).await?)
+    collect(readers, sql.build(), SEARCHING).await
 }
 
 pub(super) async fn head(readers: &Readers) -> Result<Position, Unavailable> {
@@ -255,14 +254,18 @@ fn wrapped_keys(rows: &[PgRow]) -> Result<Vec<WrappedKey>, Unavailable> {
     rows.iter().map(|row| Ok((KeyId::from_uuid(row.try_get(0)?), row.try_get(1)?))).collect()
 }
 
-pub(super) fn collect(rows: Vec<PgRow>) -> Result<Vec<Stored>, Unavailable> {
+async fn collect(
+    readers: &Readers,
+    query: Query<'_, Postgres, PgArguments>,
+    silence: Duration,
+) -> Result<Vec<Stored>, Unavailable> {
     let mut types = Types::default();
-    rows.iter().map(|row| Ok(stored(row, &mut types)?)).collect()
+    readers.each(query, silence, |row| stored(&row, &mut types).map(Some)).await
 }
 
 /// Category and name of the types met so far: an answer has few, so that its events share them.
 #[derive(Default)]
-struct Types(HashMap<Box<str>, (Arc<str>, Arc<str>)>);
+pub(super) struct Types(HashMap<Box<str>, (Arc<str>, Arc<str>)>);
 
 impl Types {
     fn split(&mut self, full: &str) -> Option<(Arc<str>, Arc<str>)> {
@@ -296,7 +299,7 @@ fn fact(row: &PgRow, types: &mut Types) -> Result<Fact, sqlx::Error> {
 
 /// Reads a row of [`COLUMNS`]. Their types are our own migration's and `json` travels as its own
 /// text, so no value is checked against its column's type, twenty times an event.
-fn stored(row: &PgRow, types: &mut Types) -> Result<Stored, sqlx::Error> {
+pub(super) fn stored(row: &PgRow, types: &mut Types) -> Result<Stored, sqlx::Error> {
     let kind: &str = row.try_get_unchecked(9)?;
     let full: &str = row.try_get_unchecked(6)?;
     let nonsense = || sqlx::Error::Decode(format!("event of unknown kind {kind} {full}").into());

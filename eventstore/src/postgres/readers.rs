@@ -61,18 +61,19 @@ impl Readers {
         query: Query<'_, sqlx::Postgres, PgArguments>,
         silence: Duration,
     ) -> Result<Vec<PgRow>, Unavailable> {
-        self.rows_while(query, silence, |_| Ok(true)).await
+        self.each(query, silence, |row| Ok(Some(row))).await
     }
 
-    /// The rows of an answer up to the first one that is not wanted any more.
-    pub(super) async fn rows_while(
+    /// What is made of each row of an answer, as it comes, up to the first one of which nothing is.
+    /// Thousands of rows are not kept until all are there: their memory would be cold by then.
+    pub(super) async fn each<T>(
         &self,
         query: Query<'_, sqlx::Postgres, PgArguments>,
         silence: Duration,
-        wanted: impl FnMut(&PgRow) -> sqlx::Result<bool> + Send,
-    ) -> Result<Vec<PgRow>, Unavailable> {
+        make: impl FnMut(PgRow) -> sqlx::Result<Option<T>> + Send,
+    ) -> Result<Vec<T>, Unavailable> {
         let mut slot = self.0.slot().await?;
-        let outcome = collect(slot.connection().await?, query, silence, wanted).await;
+        let outcome = collect(slot.connection().await?, query, silence, make).await;
         match &outcome {
             Ok((_, true)) => slot.put_back(),
             // The rest of the answer is still to come: cheaper to open another one.
@@ -80,7 +81,7 @@ impl Readers {
             Err(fault) if !fault.is_refusal() => self.close_idle(),
             Err(_) => {}
         }
-        outcome.map(|(rows, _)| rows)
+        outcome.map(|(made, _)| made)
     }
 
     /// Closes the connections nobody uses.
@@ -89,24 +90,22 @@ impl Readers {
     }
 }
 
-/// The wanted rows, and whether they are the whole answer.
-async fn collect(
+/// What is made of rows, and whether of the whole answer.
+async fn collect<T>(
     connection: &mut PgConnection,
     query: Query<'_, sqlx::Postgres, PgArguments>,
     silence: Duration,
-    mut wanted: impl FnMut(&PgRow) -> sqlx::Result<bool>,
-) -> Result<(Vec<PgRow>, bool), Unavailable> {
-    let mut rows = Vec::new();
+    mut make: impl FnMut(PgRow) -> sqlx::Result<Option<T>>,
+) -> Result<(Vec<T>, bool), Unavailable> {
+    let mut all = Vec::new();
     // What has come is taken at once: setting an alarm for each row would cost as much as the row.
     let mut answer = query.fetch(connection).try_ready_chunks(AT_ONCE);
     loop {
         let ready = timeout(silence, answer.try_next()).await.map_err(Unavailable::lost)?;
-        let Some(ready) = ready.map_err(|error| error.1)? else { return Ok((rows, true)) };
+        let Some(ready) = ready.map_err(|error| error.1)? else { return Ok((all, true)) };
         for row in ready {
-            if !wanted(&row)? {
-                return Ok((rows, false));
-            }
-            rows.push(row);
+            let Some(made) = make(row)? else { return Ok((all, false)) };
+            all.push(made);
         }
     }
 }
@@ -135,7 +134,7 @@ mod tests {
         let first = process(&readers).await;
         assert_eq!(process(&readers).await, first);
         let many = sqlx::query("SELECT generate_series(1, 1000)");
-        let none = readers.rows_while(many, SILENCE, |_| Ok(false)).await.unwrap();
+        let none = readers.each(many, SILENCE, |_| Ok(None::<PgRow>)).await.unwrap();
         assert!(none.is_empty());
         assert_ne!(process(&readers).await, first);
     }

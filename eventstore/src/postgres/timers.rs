@@ -11,8 +11,9 @@ use uuid::Uuid;
 use super::silence::heard;
 use crate::backend::Unavailable;
 
-/// Begins the firing of timers, which lasts as long as the commands they ask: up to the time in which
-/// an append is answered, and a little more. If its end is lost on the way, others fire them then.
+/// Begins the firing of timers, which waits for the commands they ask: mostly no longer than an append
+/// may take to be answered. Where it does take longer, they are asked once more, under the same ids.
+/// If its end is lost on the way, others fire them then.
 const BEGIN: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '12s'";
 
 /// The timers of a log.

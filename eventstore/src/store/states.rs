@@ -46,9 +46,17 @@ impl Store {
     /// The state of an aggregate for whoever is about to decide, if anything is handed in for it: as
     /// if that were written already. What is decided on it has to follow the append it
     /// [names](Loaded::follows).
-    #[must_use]
-    pub fn foreseen<A: Aggregate>(&self, id: Uuid) -> Option<Loaded<A>> {
-        self.inner.outlook.get::<A>(id, Instant::now())
+    /// A state that is too old is not shown: it is waited until the log can be asked instead.
+    ///
+    /// # Errors
+    /// If that takes so long that the log must be in trouble.
+    pub async fn foreseen<A: Aggregate>(&self, id: Uuid) -> Result<Option<Loaded<A>>, Unavailable> {
+        let foreseen = self.inner.outlook.get::<A>(id);
+        if foreseen.as_ref().is_some_and(|foreseen| foreseen.is_old(Instant::now())) {
+            self.settled(id).await?;
+            return Ok(None);
+        }
+        Ok(foreseen)
     }
 
     /// Lets deciders see the state that an append leads to which was just handed in.
@@ -61,7 +69,8 @@ impl Store {
         self.inner.outlook.drop(id, fate);
     }
 
-    /// Waits until it is known what became of all that was foreseen for an aggregate so far.
+    /// Waits until it is known what became of what was foreseen for an aggregate so far, as far as
+    /// its callers still wait themselves.
     ///
     /// # Errors
     /// If that takes so long that the log must be in trouble.

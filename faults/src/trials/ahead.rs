@@ -14,7 +14,7 @@ use std::{
 
 use commands::{Caller, CommandError, Context, Denied, Refusal, Unit, UseCase, execute};
 use domain::kernel::{Aggregate, DomainError, KeyId, Kind, TenantId, Timestamp};
-use eventstore::{Claim, CommandKey, Store, Stored};
+use eventstore::{Claim, CommandKey, Outcome, Store, Stored};
 use fastrand::Rng;
 use tokio::{task::JoinSet, time::Instant};
 use uuid::Uuid;
@@ -193,6 +193,9 @@ pub(super) async fn run(seed: u64, scale: Scale) -> Result<Report, Violation> {
     for store in &ground.stores {
         let activity = store.activity();
         let batches = activity.batch.buckets.iter().sum();
+        let outcomes = Outcome::ALL.into_iter().zip(&activity.appends);
+        let conflicts = outcomes.filter(|(outcome, _)| *outcome == Outcome::Conflict);
+        report.add("tries that met a conflict", conflicts.map(|(_, count)| count).sum());
         report.add("beyond the first of a batch", activity.batched.saturating_sub(batches));
     }
     ground.report(&weather, &mut report);

@@ -101,19 +101,19 @@ pub(super) async fn only_deciders_see_what_is_foreseen(store: Store) {
     let (done, ahead) = tokio::join!(
         store.append_in_line(asked, line, foresee),
         // Asked once the other is handed in.
-        async { store.foreseen::<Note>(stream).unwrap() }
+        async { store.foreseen::<Note>(stream).await.unwrap().unwrap() }
     );
     assert_eq!((ahead.version, &*ahead.state.text, ahead.cached), (Version(2), "next", true));
     assert!(ahead.follows.is_some_and(|follows| follows.same(&own)));
     assert_eq!(store.load::<Note>(stream).await.unwrap().version, now.version);
     done.unwrap();
     store.settled(stream).await.unwrap();
-    let ahead = store.foreseen::<Note>(stream).unwrap();
+    let ahead = store.foreseen::<Note>(stream).await.unwrap().unwrap();
     assert!(ahead.version == Version(2) && ahead.follows.is_none(), "it is written by now");
     store.unsee(stream, &Fate::default());
-    assert!(store.foreseen::<Note>(stream).is_some(), "not its own");
+    assert!(store.foreseen::<Note>(stream).await.unwrap().is_some(), "not its own");
     store.unsee(stream, &own);
-    assert!(store.foreseen::<Note>(stream).is_none());
+    assert!(store.foreseen::<Note>(stream).await.unwrap().is_none());
     assert_eq!(store.load::<Note>(stream).await.unwrap().version, now.version);
     assert_eq!(store.load_fresh::<Note>(stream).await.unwrap().version, Version(2));
 
@@ -126,5 +126,5 @@ pub(super) async fn only_deciders_see_what_is_foreseen(store: Store) {
         .append_in_line(asked, line, || store.foresee(stream, lost.into(), &own))
         .await
         .unwrap_err();
-    assert!(store.foreseen::<Note>(stream).is_none());
+    assert!(store.foreseen::<Note>(stream).await.unwrap().is_none());
 }
