@@ -187,7 +187,7 @@ fn beside_peers(comparison: &Comparison) -> Vec<Promise<'_>> {
             ratio(OURS, "E16"),
             Some(8.0),
             None,
-            ONE_BY_ONE,
+            SHARED,
         ),
         Promise {
             better: Better::Less,
@@ -215,8 +215,6 @@ fn beside_peers(comparison: &Comparison) -> Vec<Promise<'_>> {
 
 const ONE_CALLER: &str = "one caller waits for the disk, the writer and its answer in turn";
 const LOADING: &str = "processor: ten rows are read, decoded and folded for one that is written";
-const ONE_BY_ONE: &str =
-    "commands of one stream stand in line: each waits for the commit before it";
 const METADATA: &str = "the client decodes twenty columns an event for two thirds of the time; the \
                         quickest peer keeps four, and no metadata";
 
