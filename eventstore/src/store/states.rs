@@ -46,6 +46,7 @@ impl Store {
     /// The state of an aggregate for whoever is about to decide, if anything is handed in for it: as
     /// if that were written already. What is decided on it has to follow the append it
     /// [names](Loaded::follows).
+    ///
     /// A state that is too old is not shown: it is waited until the log can be asked instead.
     ///
     /// # Errors
